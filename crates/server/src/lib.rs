@@ -1,0 +1,3 @@
+//! The only place where HTTP and JSON are spoken.
+
+pub mod settings;
