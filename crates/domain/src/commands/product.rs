@@ -1,0 +1,340 @@
+//! Commands on the catalogue.
+
+use super::{require_range, require_staff, require_version};
+use crate::{
+    Cause, Change, Command, Context, Decision, Draft, Event, Keys, MAX_PRICE_CENTS, MAX_STOCK, MovementKind,
+    Product, ProductId, Rejection, Snapshot, StockLevel,
+};
+
+/// A product with its level, as callers see them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProductWithStock {
+    /// Catalogue data.
+    pub product: Product,
+    /// Stock.
+    pub level: StockLevel,
+}
+
+/// The SKU of a product that was created without one.
+#[must_use]
+pub fn generated_sku(id: ProductId) -> String {
+    format!("SKU-{}", id.0)
+}
+
+/// Generated SKUs must never meet a chosen one, so nobody may choose one of their form.
+fn is_generated_form(sku: &str) -> bool {
+    sku.strip_prefix("SKU-")
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn require_free_sku(snapshot: &Snapshot, sku: &str, owner: Option<ProductId>) -> Result<(), Rejection> {
+    match snapshot.sku_owner(sku) {
+        Some(other) if Some(other) == owner => Ok(()),
+        Some(_) => Err(Rejection::SkuTaken(sku.to_owned())),
+        None if is_generated_form(sku) => Err(Rejection::SkuReserved(sku.to_owned())),
+        None => Ok(()),
+    }
+}
+
+/// The product, if it is there, not archived, and of the version the caller had seen.
+fn editable(snapshot: &Snapshot, id: ProductId, if_version: Option<i64>) -> Result<&Product, Rejection> {
+    let product = snapshot.product(id).ok_or_else(|| Rejection::ProductsNotFound(vec![id]))?;
+    require_version(if_version, product.version)?;
+    if product.archived_at_us.is_some() {
+        return Err(Rejection::ProductArchived(id));
+    }
+    Ok(product)
+}
+
+/// Ends a draft with the product and its level as it left them.
+fn decide_product(draft: Draft<'_>, product: Product) -> Decision<ProductWithStock> {
+    let level = draft.level(product.id);
+    draft.decide(ProductWithStock { product, level })
+}
+
+/// Adds a product to the catalogue, possibly with stock.
+#[derive(Debug, Clone)]
+pub struct CreateProduct {
+    /// Stock keeping unit; made from the id when absent.
+    pub sku: Option<String>,
+    /// Name for display.
+    pub name: String,
+    /// Longer text.
+    pub description: String,
+    /// Price of one piece, minor units.
+    pub price_cents: i64,
+    /// Whether it takes orders at once.
+    pub is_active: bool,
+    /// Low when `available <= low_stock_threshold`.
+    pub low_stock_threshold: i64,
+    /// Deactivate at zero available.
+    pub auto_deactivate: bool,
+    /// Pieces on hand to begin with.
+    pub opening_stock: i64,
+}
+
+impl Command for CreateProduct {
+    type Outcome = ProductWithStock;
+
+    fn keys(&self, _: &Context) -> Keys {
+        Keys { skus: self.sku.iter().cloned().collect(), ..Keys::default() }
+    }
+
+    fn decide(
+        &self,
+        snapshot: &Snapshot,
+        context: &Context,
+    ) -> Result<Decision<ProductWithStock>, Rejection> {
+        require_staff(context)?;
+        require_range("price_cents", None, self.price_cents, (0, MAX_PRICE_CENTS))?;
+        require_range("low_stock_threshold", None, self.low_stock_threshold, (0, MAX_STOCK))?;
+        require_range("stock_quantity", None, self.opening_stock, (0, MAX_STOCK))?;
+        if let Some(sku) = &self.sku {
+            require_free_sku(snapshot, sku, None)?;
+        }
+        let mut draft = Draft::new(snapshot, context);
+        let id = ProductId(snapshot.next.product);
+        let product = Product {
+            id,
+            sku: self.sku.clone().unwrap_or_else(|| generated_sku(id)),
+            name: self.name.clone(),
+            description: self.description.clone(),
+            price_cents: self.price_cents,
+            is_active: self.is_active,
+            archived_at_us: None,
+            low_stock_threshold: self.low_stock_threshold,
+            auto_deactivate: self.auto_deactivate,
+            version: 1,
+            created_at_us: context.now_us,
+            updated_at_us: context.now_us,
+        };
+        draft.put(Change::PutProduct(product.clone()));
+        draft.record(Event::ProductCreated { product_id: id, sku: product.sku.clone() });
+        if self.opening_stock > 0 {
+            draft.move_stock(id, MovementKind::Opening, (self.opening_stock, 0), Cause::default())?;
+        } else {
+            // The level exists from the start; nothing moved, so the ledger has nothing to say.
+            draft.put(Change::PutLevel(StockLevel { product_id: id, on_hand: 0, allocated: 0, version: 0 }));
+        }
+        Ok(decide_product(draft, product))
+    }
+}
+
+/// Changes catalogue data; what is `None` stays.
+#[derive(Debug, Clone)]
+pub struct UpdateProduct {
+    /// The product.
+    pub product_id: ProductId,
+    /// The version the caller had seen, if they insist on it.
+    pub if_version: Option<i64>,
+    /// New SKU.
+    pub sku: Option<String>,
+    /// New name.
+    pub name: Option<String>,
+    /// New description.
+    pub description: Option<String>,
+    /// New price, minor units; orders already placed keep theirs.
+    pub price_cents: Option<i64>,
+    /// Take orders or not.
+    pub is_active: Option<bool>,
+    /// New threshold.
+    pub low_stock_threshold: Option<i64>,
+    /// Deactivate at zero available.
+    pub auto_deactivate: Option<bool>,
+}
+
+impl Command for UpdateProduct {
+    type Outcome = ProductWithStock;
+
+    fn keys(&self, _: &Context) -> Keys {
+        Keys { products: vec![self.product_id], skus: self.sku.iter().cloned().collect(), ..Keys::default() }
+    }
+
+    fn decide(
+        &self,
+        snapshot: &Snapshot,
+        context: &Context,
+    ) -> Result<Decision<ProductWithStock>, Rejection> {
+        require_staff(context)?;
+        let before = editable(snapshot, self.product_id, self.if_version)?;
+        if let Some(sku) = self.sku.as_ref().filter(|sku| **sku != before.sku) {
+            require_free_sku(snapshot, sku, Some(before.id))?;
+        }
+        let after = self.merged(before)?;
+        let mut draft = Draft::new(snapshot, context);
+        if after == *before {
+            return Ok(decide_product(draft, after));
+        }
+        let after = Product { version: before.version + 1, updated_at_us: context.now_us, ..after };
+        put_product(&mut draft, before, &after);
+        Ok(decide_product(draft, after))
+    }
+}
+
+impl UpdateProduct {
+    fn merged(&self, before: &Product) -> Result<Product, Rejection> {
+        let price_cents = self.price_cents.unwrap_or(before.price_cents);
+        let low_stock_threshold = self.low_stock_threshold.unwrap_or(before.low_stock_threshold);
+        require_range("price_cents", None, price_cents, (0, MAX_PRICE_CENTS))?;
+        require_range("low_stock_threshold", None, low_stock_threshold, (0, MAX_STOCK))?;
+        Ok(Product {
+            sku: self.sku.clone().unwrap_or_else(|| before.sku.clone()),
+            name: self.name.clone().unwrap_or_else(|| before.name.clone()),
+            description: self.description.clone().unwrap_or_else(|| before.description.clone()),
+            price_cents,
+            is_active: self.is_active.unwrap_or(before.is_active),
+            low_stock_threshold,
+            auto_deactivate: self.auto_deactivate.unwrap_or(before.auto_deactivate),
+            ..before.clone()
+        })
+    }
+}
+
+/// Writes an edited product and says what happened to it, a threshold raised past the stock included.
+fn put_product(draft: &mut Draft<'_>, before: &Product, after: &Product) {
+    let product_id = after.id;
+    draft.put(Change::PutProduct(after.clone()));
+    let quiet = Product { is_active: before.is_active, ..after.clone() };
+    let edited = Product { version: before.version, updated_at_us: before.updated_at_us, ..quiet } != *before;
+    if edited {
+        draft.record(Event::ProductUpdated { product_id, version: after.version });
+    }
+    match (before.is_active, after.is_active) {
+        (false, true) => draft.record(Event::ProductActivated { product_id }),
+        (true, false) => draft.record(Event::ProductDeactivated { product_id, automatic: false }),
+        _ => {}
+    }
+    let available = draft.level(product_id).available();
+    if available > before.low_stock_threshold && available <= after.low_stock_threshold {
+        let threshold = after.low_stock_threshold;
+        draft.record(Event::StockRanLow { product_id, available, threshold });
+    }
+}
+
+/// Turns an active product inactive and the other way round.
+#[derive(Debug, Clone)]
+pub struct ToggleProduct {
+    /// The product.
+    pub product_id: ProductId,
+    /// The version the caller had seen, if they insist on it.
+    pub if_version: Option<i64>,
+}
+
+impl Command for ToggleProduct {
+    type Outcome = ProductWithStock;
+
+    fn keys(&self, _: &Context) -> Keys {
+        Keys { products: vec![self.product_id], ..Keys::default() }
+    }
+
+    fn decide(
+        &self,
+        snapshot: &Snapshot,
+        context: &Context,
+    ) -> Result<Decision<ProductWithStock>, Rejection> {
+        require_staff(context)?;
+        let before = editable(snapshot, self.product_id, self.if_version)?;
+        let after = Product {
+            is_active: !before.is_active,
+            version: before.version + 1,
+            updated_at_us: context.now_us,
+            ..before.clone()
+        };
+        let mut draft = Draft::new(snapshot, context);
+        put_product(&mut draft, before, &after);
+        Ok(decide_product(draft, after))
+    }
+}
+
+/// What became of a deleted product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deleted {
+    /// Orders refer to it, so it was archived.
+    Archived(ProductWithStock),
+    /// Nothing referred to it, so it is gone.
+    Erased,
+}
+
+/// Takes a product out of the catalogue: erased, or archived when orders refer to it.
+#[derive(Debug, Clone)]
+pub struct DeleteProduct {
+    /// The product.
+    pub product_id: ProductId,
+    /// The version the caller had seen, if they insist on it.
+    pub if_version: Option<i64>,
+}
+
+impl Command for DeleteProduct {
+    type Outcome = Deleted;
+
+    fn keys(&self, _: &Context) -> Keys {
+        Keys { products: vec![self.product_id], references: vec![self.product_id], ..Keys::default() }
+    }
+
+    fn decide(&self, snapshot: &Snapshot, context: &Context) -> Result<Decision<Deleted>, Rejection> {
+        require_staff(context)?;
+        let id = self.product_id;
+        let before = snapshot.product(id).ok_or_else(|| Rejection::ProductsNotFound(vec![id]))?;
+        require_version(self.if_version, before.version)?;
+        let mut draft = Draft::new(snapshot, context);
+        let level = draft.level(id);
+        if snapshot.is_referenced(id) {
+            let archived = Product {
+                archived_at_us: before.archived_at_us.or(Some(context.now_us)),
+                version: before.version + i64::from(before.archived_at_us.is_none()),
+                updated_at_us: context.now_us,
+                ..before.clone()
+            };
+            if before.archived_at_us.is_none() {
+                draft.put(Change::PutProduct(archived.clone()));
+                draft.record(Event::ProductArchived { product_id: id });
+            }
+            return Ok(draft.decide(Deleted::Archived(ProductWithStock { product: archived, level })));
+        }
+        if level.on_hand > 0 {
+            // Auto-deactivation and low-stock notices would speak of a product that is about to be gone.
+            draft.write_off(level)?;
+        }
+        draft.put(Change::EraseProduct(id));
+        draft.record(Event::ProductErased { product_id: id, sku: before.sku.clone() });
+        Ok(draft.decide(Deleted::Erased))
+    }
+}
+
+/// Brings an archived product back into the catalogue.
+#[derive(Debug, Clone)]
+pub struct RestoreProduct {
+    /// The product.
+    pub product_id: ProductId,
+}
+
+impl Command for RestoreProduct {
+    type Outcome = ProductWithStock;
+
+    fn keys(&self, _: &Context) -> Keys {
+        Keys { products: vec![self.product_id], ..Keys::default() }
+    }
+
+    fn decide(
+        &self,
+        snapshot: &Snapshot,
+        context: &Context,
+    ) -> Result<Decision<ProductWithStock>, Rejection> {
+        require_staff(context)?;
+        let id = self.product_id;
+        let before = snapshot.product(id).ok_or_else(|| Rejection::ProductsNotFound(vec![id]))?;
+        let mut draft = Draft::new(snapshot, context);
+        if before.archived_at_us.is_none() {
+            return Ok(decide_product(draft, before.clone()));
+        }
+        let after = Product {
+            archived_at_us: None,
+            version: before.version + 1,
+            updated_at_us: context.now_us,
+            ..before.clone()
+        };
+        draft.put(Change::PutProduct(after.clone()));
+        draft.record(Event::ProductRestored { product_id: id });
+        Ok(decide_product(draft, after))
+    }
+}

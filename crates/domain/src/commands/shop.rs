@@ -1,0 +1,53 @@
+//! The shop itself: its currency, and its housekeeping.
+
+use crate::{Change, Command, Context, Decision, Draft, Keys, Rejection, Snapshot};
+
+/// Opens the shop with a currency, once; later openings must name the same.
+///
+/// Every amount is stored in minor units, so another currency would silently reprice the shop.
+#[derive(Debug, Clone)]
+pub struct OpenShop {
+    /// ISO 4217 code.
+    pub currency: String,
+}
+
+impl Command for OpenShop {
+    type Outcome = ();
+
+    fn keys(&self, _: &Context) -> Keys {
+        Keys { currency: true, ..Keys::default() }
+    }
+
+    fn decide(&self, snapshot: &Snapshot, context: &Context) -> Result<Decision<()>, Rejection> {
+        let mut draft = Draft::new(snapshot, context);
+        match snapshot.currency.as_ref().and_then(Option::as_ref) {
+            Some(shop) if *shop != self.currency => {
+                return Err(Rejection::CurrencyMismatch { shop: shop.clone() });
+            }
+            Some(_) => {}
+            None => draft.put(Change::OpenShop { currency: self.currency.clone() }),
+        }
+        Ok(draft.decide(()))
+    }
+}
+
+/// Forgets the answers kept for repeated requests once they are too old to be asked for.
+#[derive(Debug, Clone)]
+pub struct ForgetAnswers {
+    /// Everything before this time goes, microseconds since 1970 UTC.
+    pub before_us: i64,
+}
+
+impl Command for ForgetAnswers {
+    type Outcome = ();
+
+    fn keys(&self, _: &Context) -> Keys {
+        Keys::default()
+    }
+
+    fn decide(&self, snapshot: &Snapshot, context: &Context) -> Result<Decision<()>, Rejection> {
+        let mut draft = Draft::new(snapshot, context);
+        draft.put(Change::ForgetAnswers { before_us: self.before_us });
+        Ok(draft.decide(()))
+    }
+}

@@ -1,0 +1,165 @@
+//! The things of the shop as the rules see them.
+
+use crate::{AllocateAt, Fulfilment, ItemId, OrderId, OrderState, Payment, ProductId, Role, Status, UserId};
+
+/// A person or program with an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Identifier.
+    pub id: UserId,
+    /// Login name as it was given; unique without regard to case.
+    pub username: String,
+    /// E-mail address in lower case; unique.
+    pub email: Option<String>,
+    /// Name for display.
+    pub full_name: Option<String>,
+    /// What the user may do.
+    pub role: Role,
+    /// Password hash in PHC form; never leaves the server.
+    pub password_hash: String,
+    /// Tokens carry the generation they were made in; raising it ends them all.
+    pub token_generation: i64,
+    /// Inactive users cannot log in, and their tokens are dead.
+    pub is_active: bool,
+    /// Grows by one with every change.
+    pub version: i64,
+    /// Creation, microseconds since 1970 UTC.
+    pub created_at_us: i64,
+    /// Last change, microseconds since 1970 UTC.
+    pub updated_at_us: i64,
+}
+
+impl User {
+    /// The name shown beside an order: the full name, or else the login name.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        self.full_name.as_deref().unwrap_or(&self.username)
+    }
+}
+
+/// The form of a login name under which it must be unique.
+#[must_use]
+pub fn username_key(username: &str) -> String {
+    username.to_lowercase()
+}
+
+/// A product of the catalogue; its stock is a [`StockLevel`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Product {
+    /// Identifier.
+    pub id: ProductId,
+    /// Stock keeping unit, unique.
+    pub sku: String,
+    /// Name for display.
+    pub name: String,
+    /// Longer text, possibly empty.
+    pub description: String,
+    /// Price of one piece in minor units of the shop's currency.
+    pub price_cents: i64,
+    /// Inactive products take no orders.
+    pub is_active: bool,
+    /// When the product left the catalogue; archived products take no orders and no changes.
+    pub archived_at_us: Option<i64>,
+    /// The product is low on stock when `available <= low_stock_threshold`.
+    pub low_stock_threshold: i64,
+    /// Deactivate the product in the same transaction in which its last available piece goes.
+    pub auto_deactivate: bool,
+    /// Grows by one with every change of the catalogue data (not of the stock).
+    pub version: i64,
+    /// Creation, microseconds since 1970 UTC.
+    pub created_at_us: i64,
+    /// Last change of the catalogue data, microseconds since 1970 UTC.
+    pub updated_at_us: i64,
+}
+
+/// How much of a product is in the house and how much of that is spoken for.
+///
+/// Invariant: `0 <= allocated <= on_hand`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StockLevel {
+    /// The product.
+    pub product_id: ProductId,
+    /// Pieces in the house.
+    pub on_hand: i64,
+    /// Pieces held by open orders.
+    pub allocated: i64,
+    /// Grows by one with every movement.
+    pub version: i64,
+}
+
+impl StockLevel {
+    /// Pieces that can still be sold: `on_hand - allocated`.
+    #[must_use]
+    pub const fn available(&self) -> i64 {
+        self.on_hand - self.allocated
+    }
+}
+
+/// An order with its items. Names, prices and totals are frozen when it is placed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Identifier.
+    pub id: OrderId,
+    /// For whom; `None` for orders of the anonymous principal.
+    pub user_id: Option<UserId>,
+    /// Life of the order.
+    pub state: OrderState,
+    /// Whether the money has come.
+    pub payment: Payment,
+    /// Where the goods are.
+    pub fulfilment: Fulfilment,
+    /// When stock is taken, fixed at placement.
+    pub allocate_at: AllocateAt,
+    /// Sum of price times quantity, minor units.
+    pub total_amount_cents: i64,
+    /// Sum of quantities.
+    pub total_quantity: i64,
+    /// Grows by one with every change.
+    pub version: i64,
+    /// Placement, microseconds since 1970 UTC.
+    pub placed_at_us: i64,
+    /// Last change after placement.
+    pub updated_at_us: Option<i64>,
+    /// One item a product, in the order of the request.
+    pub items: Vec<OrderItem>,
+}
+
+impl Order {
+    /// The one word for the three facts.
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        Status::of(self.state, self.payment, self.fulfilment)
+    }
+}
+
+impl Status {
+    /// Derives the word from the facts: a cancellation outranks the parcel, the parcel outranks the money.
+    #[must_use]
+    pub const fn of(state: OrderState, payment: Payment, fulfilment: Fulfilment) -> Self {
+        match (state, fulfilment, payment) {
+            (OrderState::Cancelled, _, _) => Self::Cancelled,
+            (_, Fulfilment::Delivered, _) => Self::Delivered,
+            (_, Fulfilment::Shipped, _) => Self::Shipped,
+            (_, Fulfilment::Unfulfilled, Payment::Paid) => Self::Paid,
+            (OrderState::Pending, Fulfilment::Unfulfilled, Payment::Unpaid) => Self::Pending,
+            (_, Fulfilment::Unfulfilled, Payment::Unpaid) => Self::Confirmed,
+        }
+    }
+}
+
+/// One product of an order, with name and price as they were when it was placed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderItem {
+    /// Identifier, unique over all orders.
+    pub id: ItemId,
+    /// The product.
+    pub product_id: ProductId,
+    /// Its name at placement.
+    pub product_name: String,
+    /// Its price at placement, minor units.
+    pub price_cents: i64,
+    /// Pieces ordered, at least 1.
+    pub quantity: i64,
+    /// Pieces this item holds in stock right now: all, or none.
+    pub allocated: i64,
+}
