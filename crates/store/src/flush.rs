@@ -1,0 +1,550 @@
+//! Writes what a batch decided, set-wise: one statement a table and kind of change, whatever the size of the batch.
+
+use std::collections::BTreeSet;
+
+use domain::{
+    Change, Effects, Fact, Movement, Order, OrderId, Product, ProductId, RecordedEvent, Snapshot, UserId,
+};
+
+use crate::StoreError;
+use crate::driver::{Cell, Column, DeleteRows, Kind, Rows, TableRows, Transaction, UpdateRows};
+use crate::job::{IdempotencyKey, KeptAnswer};
+use crate::load::NextLines;
+use crate::rows::search_text;
+
+const fn int(name: &'static str) -> Column {
+    (name, Kind::Int)
+}
+
+const fn text(name: &'static str) -> Column {
+    (name, Kind::Text)
+}
+
+static INSERT_USERS: TableRows = TableRows {
+    table: "users",
+    columns: &[
+        int("id"),
+        text("username"),
+        text("username_key"),
+        text("email"),
+        text("full_name"),
+        text("role"),
+        text("password_hash"),
+        int("token_generation"),
+        int("is_active"),
+        int("version"),
+        int("created_at_us"),
+        int("updated_at_us"),
+    ],
+    key: &["id"],
+};
+static UPDATE_USERS: UpdateRows = UpdateRows {
+    table: "users",
+    key: &[int("id")],
+    set: &[
+        text("username"),
+        text("username_key"),
+        text("email"),
+        text("full_name"),
+        text("role"),
+        text("password_hash"),
+        int("token_generation"),
+        int("is_active"),
+        int("version"),
+        int("created_at_us"),
+        int("updated_at_us"),
+    ],
+};
+static INSERT_PRODUCTS: TableRows = TableRows {
+    table: "products",
+    columns: &[
+        int("id"),
+        text("sku"),
+        text("name"),
+        text("description"),
+        text("search_text"),
+        int("price_cents"),
+        int("is_active"),
+        int("archived_at_us"),
+        int("low_stock_threshold"),
+        int("auto_deactivate"),
+        int("version"),
+        int("created_at_us"),
+        int("updated_at_us"),
+    ],
+    key: &["id"],
+};
+static UPDATE_PRODUCTS: UpdateRows = UpdateRows {
+    table: "products",
+    key: &[int("id")],
+    set: &[
+        text("sku"),
+        text("name"),
+        text("description"),
+        text("search_text"),
+        int("price_cents"),
+        int("is_active"),
+        int("archived_at_us"),
+        int("low_stock_threshold"),
+        int("auto_deactivate"),
+        int("version"),
+        int("created_at_us"),
+        int("updated_at_us"),
+    ],
+};
+static DELETE_PRODUCTS: DeleteRows = DeleteRows { table: "products", key: &[int("id")] };
+static INSERT_LEVELS: TableRows = TableRows {
+    table: "stock_levels",
+    columns: &[int("product_id"), int("location_id"), int("on_hand"), int("allocated"), int("version")],
+    key: &["product_id", "location_id"],
+};
+static UPDATE_LEVELS: UpdateRows = UpdateRows {
+    table: "stock_levels",
+    key: &[int("product_id"), int("location_id")],
+    set: &[int("on_hand"), int("allocated"), int("version")],
+};
+static DELETE_LEVELS: DeleteRows =
+    DeleteRows { table: "stock_levels", key: &[int("product_id"), int("location_id")] };
+static INSERT_ORDERS: TableRows = TableRows {
+    table: "orders",
+    columns: &[
+        int("id"),
+        int("user_id"),
+        text("state"),
+        text("payment"),
+        text("fulfilment"),
+        text("allocate_at"),
+        int("total_amount_cents"),
+        int("total_quantity"),
+        int("version"),
+        int("placed_at_us"),
+        int("updated_at_us"),
+    ],
+    key: &["id"],
+};
+static UPDATE_ORDERS: UpdateRows = UpdateRows {
+    table: "orders",
+    key: &[int("id")],
+    set: &[text("state"), text("payment"), text("fulfilment"), int("version"), int("updated_at_us")],
+};
+static INSERT_ITEMS: TableRows = TableRows {
+    table: "order_items",
+    columns: &[
+        int("order_id"),
+        int("id"),
+        int("product_id"),
+        text("product_name"),
+        int("price_cents"),
+        int("quantity"),
+        int("allocated"),
+    ],
+    key: &["order_id", "id"],
+};
+static UPDATE_ITEMS: UpdateRows =
+    UpdateRows { table: "order_items", key: &[int("order_id"), int("id")], set: &[int("allocated")] };
+static INSERT_MOVEMENTS: TableRows = TableRows {
+    table: "stock_movements",
+    columns: &[
+        int("product_id"),
+        int("id"),
+        int("location_id"),
+        text("kind"),
+        int("on_hand_delta"),
+        int("allocated_delta"),
+        int("on_hand_after"),
+        int("allocated_after"),
+        int("order_id"),
+        int("actor_id"),
+        text("reason"),
+        text("note"),
+        text("request_id"),
+        int("at_us"),
+    ],
+    key: &["product_id", "id"],
+};
+static INSERT_EVENTS: TableRows = TableRows {
+    table: "events",
+    columns: &[
+        int("id"),
+        text("kind"),
+        int("order_id"),
+        int("product_id"),
+        int("user_id"),
+        text("payload"),
+        int("actor_id"),
+        text("request_id"),
+        int("at_us"),
+    ],
+    key: &["id"],
+};
+static UPSERT_META: TableRows =
+    TableRows { table: "meta", columns: &[text("key"), text("value")], key: &["key"] };
+static UPDATE_COUNTERS: UpdateRows =
+    UpdateRows { table: "counters", key: &[text("name")], set: &[int("next")] };
+static UPSERT_ANSWERS: TableRows = TableRows {
+    table: "idempotency_keys",
+    columns: &[
+        int("principal"),
+        text("idem_key"),
+        text("fingerprint"),
+        int("status"),
+        text("answer"),
+        int("created_at_us"),
+    ],
+    key: &["principal", "idem_key"],
+};
+const FORGET_ANSWERS: &str = "DELETE FROM idempotency_keys WHERE created_at_us < ?";
+
+/// The one location there is for now.
+const DEFAULT_LOCATION: i64 = 1;
+
+/// What a batch has decided so far. Rows are written as the snapshot has them in the end.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    users: BTreeSet<UserId>,
+    products: BTreeSet<ProductId>,
+    erased: BTreeSet<ProductId>,
+    levels: BTreeSet<ProductId>,
+    orders: BTreeSet<OrderId>,
+    movements: Vec<Movement>,
+    events: Vec<RecordedEvent>,
+    answers: Vec<(IdempotencyKey, KeptAnswer)>,
+    open_shop: Option<String>,
+    forget_before_us: Option<i64>,
+}
+
+impl Pending {
+    /// Takes a decision in and makes it visible to the commands that follow.
+    pub(crate) fn take(&mut self, snapshot: &mut Snapshot, effects: Effects) {
+        for change in &effects.changes {
+            snapshot.apply(change);
+            match change {
+                Change::PutUser(user) => drop(self.users.insert(user.id)),
+                Change::PutProduct(product) => drop(self.products.insert(product.id)),
+                Change::EraseProduct(id) => {
+                    self.products.remove(id);
+                    self.levels.remove(id);
+                    self.erased.insert(*id);
+                }
+                Change::PutLevel(level) => drop(self.levels.insert(level.product_id)),
+                Change::PutOrder(order) => drop(self.orders.insert(order.id)),
+                Change::OpenShop { currency } => self.open_shop = Some(currency.clone()),
+                Change::ForgetAnswers { before_us } => {
+                    self.forget_before_us = self.forget_before_us.max(Some(*before_us));
+                }
+            }
+        }
+        self.movements.extend(effects.movements);
+        self.events.extend(effects.events);
+    }
+
+    /// Keeps an answer for repetitions of its request.
+    pub(crate) fn keep(&mut self, key: IdempotencyKey, answer: KeptAnswer) {
+        self.answers.push((key, answer));
+    }
+
+    /// Whether there is nothing to write.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.users.is_empty()
+            && self.products.is_empty()
+            && self.erased.is_empty()
+            && self.levels.is_empty()
+            && self.orders.is_empty()
+            && self.movements.is_empty()
+            && self.events.is_empty()
+            && self.answers.is_empty()
+            && self.open_shop.is_none()
+            && self.forget_before_us.is_none()
+    }
+
+    /// Writes everything. `first` and `lines` are the counters as they were before the batch: rows with ids from
+    /// there on are new.
+    pub(crate) async fn write(
+        &self,
+        transaction: &mut Transaction,
+        snapshot: &Snapshot,
+        first: domain::NextIds,
+        lines: NextLines,
+    ) -> Result<(), StoreError> {
+        self.write_deletions(transaction, first).await?;
+        self.write_users(transaction, snapshot, first).await?;
+        self.write_products(transaction, snapshot, first).await?;
+        self.write_orders(transaction, snapshot, first).await?;
+        self.write_movements(transaction, lines).await?;
+        self.write_events(transaction, lines).await?;
+        self.write_answers(transaction).await?;
+        self.write_counters(transaction, snapshot, first, lines).await?;
+        if let Some(currency) = &self.open_shop {
+            let mut rows = Rows::new();
+            rows.push(["currency".into(), currency.into()]);
+            transaction.upsert_rows(&UPSERT_META, &rows).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_deletions(
+        &self,
+        transaction: &mut Transaction,
+        first: domain::NextIds,
+    ) -> Result<(), StoreError> {
+        let (mut levels, mut products) = (Rows::new(), Rows::new());
+        // A product made and erased within one batch never was.
+        for id in self.erased.iter().filter(|id| id.0 < first.product) {
+            levels.push([id.0.into(), DEFAULT_LOCATION.into()]);
+            products.push([id.0.into()]);
+        }
+        transaction.delete_rows(&DELETE_LEVELS, &levels).await?;
+        transaction.delete_rows(&DELETE_PRODUCTS, &products).await?;
+        if let Some(before_us) = self.forget_before_us {
+            transaction.execute(FORGET_ANSWERS, &[before_us.into()]).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_users(
+        &self,
+        transaction: &mut Transaction,
+        snapshot: &Snapshot,
+        first: domain::NextIds,
+    ) -> Result<(), StoreError> {
+        let (mut new, mut old) = (Rows::new(), Rows::new());
+        for user in self.users.iter().filter_map(|id| snapshot.user(*id)) {
+            let key = domain::username_key(&user.username);
+            let rows = if user.id.0 >= first.user { &mut new } else { &mut old };
+            rows.push([
+                user.id.0.into(),
+                (&user.username).into(),
+                (&key).into(),
+                user.email.as_deref().into(),
+                user.full_name.as_deref().into(),
+                user.role.word().into(),
+                (&user.password_hash).into(),
+                user.token_generation.into(),
+                user.is_active.into(),
+                user.version.into(),
+                user.created_at_us.into(),
+                user.updated_at_us.into(),
+            ]);
+        }
+        transaction.update_rows(&UPDATE_USERS, &old).await?;
+        transaction.insert_rows(&INSERT_USERS, &new).await?;
+        Ok(())
+    }
+
+    async fn write_products(
+        &self,
+        transaction: &mut Transaction,
+        snapshot: &Snapshot,
+        first: domain::NextIds,
+    ) -> Result<(), StoreError> {
+        let (mut new, mut old) = (Rows::new(), Rows::new());
+        for product in self.products.iter().filter_map(|id| snapshot.product(*id)) {
+            push_product(if product.id.0 >= first.product { &mut new } else { &mut old }, product);
+        }
+        transaction.update_rows(&UPDATE_PRODUCTS, &old).await?;
+        transaction.insert_rows(&INSERT_PRODUCTS, &new).await?;
+        let (mut new, mut old) = (Rows::new(), Rows::new());
+        for level in self.levels.iter().filter_map(|id| snapshot.level(*id)) {
+            let id = level.product_id.0;
+            let rows = if id >= first.product { &mut new } else { &mut old };
+            let (on_hand, allocated) = (level.on_hand, level.allocated);
+            rows.push([
+                id.into(),
+                DEFAULT_LOCATION.into(),
+                on_hand.into(),
+                allocated.into(),
+                level.version.into(),
+            ]);
+        }
+        transaction.update_rows(&UPDATE_LEVELS, &old).await?;
+        transaction.insert_rows(&INSERT_LEVELS, &new).await?;
+        Ok(())
+    }
+
+    async fn write_orders(
+        &self,
+        transaction: &mut Transaction,
+        snapshot: &Snapshot,
+        first: domain::NextIds,
+    ) -> Result<(), StoreError> {
+        let (mut new, mut old) = (Rows::new(), Rows::new());
+        let (mut new_items, mut old_items) = (Rows::new(), Rows::new());
+        for order in self.orders.iter().filter_map(|id| snapshot.order(*id)) {
+            if order.id.0 >= first.order {
+                push_order(&mut new, &mut new_items, order);
+            } else {
+                old.push([
+                    order.id.0.into(),
+                    order.state.word().into(),
+                    order.payment.word().into(),
+                    order.fulfilment.word().into(),
+                    order.version.into(),
+                    order.updated_at_us.into(),
+                ]);
+                for item in &order.items {
+                    old_items.push([order.id.0.into(), item.id.0.into(), item.allocated.into()]);
+                }
+            }
+        }
+        transaction.update_rows(&UPDATE_ORDERS, &old).await?;
+        transaction.update_rows(&UPDATE_ITEMS, &old_items).await?;
+        transaction.insert_rows(&INSERT_ORDERS, &new).await?;
+        transaction.insert_rows(&INSERT_ITEMS, &new_items).await?;
+        Ok(())
+    }
+
+    async fn write_movements(
+        &self,
+        transaction: &mut Transaction,
+        lines: NextLines,
+    ) -> Result<(), StoreError> {
+        let mut rows = Rows::new();
+        for (id, movement) in (lines.movement..).zip(&self.movements) {
+            rows.push([
+                movement.product_id.0.into(),
+                id.into(),
+                DEFAULT_LOCATION.into(),
+                movement.kind.word().into(),
+                movement.on_hand_delta.into(),
+                movement.allocated_delta.into(),
+                movement.on_hand_after.into(),
+                movement.allocated_after.into(),
+                movement.order_id.map(|id| id.0).into(),
+                movement.actor_id.map(|id| id.0).into(),
+                movement.reason.as_deref().into(),
+                movement.note.as_deref().into(),
+                Cell::Text(&movement.request_id),
+                movement.at_us.into(),
+            ]);
+        }
+        transaction.insert_rows(&INSERT_MOVEMENTS, &rows).await?;
+        Ok(())
+    }
+
+    async fn write_events(&self, transaction: &mut Transaction, lines: NextLines) -> Result<(), StoreError> {
+        let mut rows = Rows::new();
+        for (id, recorded) in (lines.event..).zip(&self.events) {
+            let event = &recorded.event;
+            let payload = payload(event);
+            rows.push([
+                id.into(),
+                event.kind().into(),
+                event.order_id().map(|id| id.0).into(),
+                event.product_id().map(|id| id.0).into(),
+                event.user_id().map(|id| id.0).into(),
+                (&payload).into(),
+                recorded.actor_id.map(|id| id.0).into(),
+                Cell::Text(&recorded.request_id),
+                recorded.at_us.into(),
+            ]);
+        }
+        transaction.insert_rows(&INSERT_EVENTS, &rows).await?;
+        Ok(())
+    }
+
+    async fn write_answers(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
+        let mut rows = Rows::new();
+        for (key, answer) in &self.answers {
+            let kept = answer.to_json();
+            rows.push([
+                key.principal.into(),
+                (&key.key).into(),
+                (&key.fingerprint).into(),
+                i64::from(answer.status).into(),
+                (&kept).into(),
+                key.now_us.into(),
+            ]);
+        }
+        transaction.upsert_rows(&UPSERT_ANSWERS, &rows).await
+    }
+
+    async fn write_counters(
+        &self,
+        transaction: &mut Transaction,
+        snapshot: &Snapshot,
+        first: domain::NextIds,
+        lines: NextLines,
+    ) -> Result<(), StoreError> {
+        let next = snapshot.next;
+        let counters = [
+            ("product", first.product, next.product),
+            ("order", first.order, next.order),
+            ("item", first.item, next.item),
+            ("user", first.user, next.user),
+            ("movement", lines.movement, lines.movement + count(self.movements.len())),
+            ("event", lines.event, lines.event + count(self.events.len())),
+        ];
+        let mut rows = Rows::new();
+        for (name, before, after) in counters {
+            if before != after {
+                rows.push([name.into(), after.into()]);
+            }
+        }
+        transaction.update_rows(&UPDATE_COUNTERS, &rows).await?;
+        Ok(())
+    }
+}
+
+/// A batch has far fewer lines than `i64` has numbers.
+fn count(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}
+
+fn push_product(rows: &mut Rows, product: &Product) {
+    let search = search_text(product);
+    rows.push([
+        product.id.0.into(),
+        (&product.sku).into(),
+        (&product.name).into(),
+        (&product.description).into(),
+        (&search).into(),
+        product.price_cents.into(),
+        product.is_active.into(),
+        product.archived_at_us.into(),
+        product.low_stock_threshold.into(),
+        product.auto_deactivate.into(),
+        product.version.into(),
+        product.created_at_us.into(),
+        product.updated_at_us.into(),
+    ]);
+}
+
+fn push_order(orders: &mut Rows, items: &mut Rows, order: &Order) {
+    orders.push([
+        order.id.0.into(),
+        order.user_id.map(|id| id.0).into(),
+        order.state.word().into(),
+        order.payment.word().into(),
+        order.fulfilment.word().into(),
+        order.allocate_at.word().into(),
+        order.total_amount_cents.into(),
+        order.total_quantity.into(),
+        order.version.into(),
+        order.placed_at_us.into(),
+        order.updated_at_us.into(),
+    ]);
+    for item in &order.items {
+        items.push([
+            order.id.0.into(),
+            item.id.0.into(),
+            item.product_id.0.into(),
+            (&item.product_name).into(),
+            item.price_cents.into(),
+            item.quantity.into(),
+            item.allocated.into(),
+        ]);
+    }
+}
+
+/// The facts of an event as a JSON object.
+fn payload(event: &domain::Event) -> String {
+    let facts = event.facts().into_iter().map(|(name, fact)| {
+        let value = match fact {
+            Fact::Int(value) => value.into(),
+            Fact::Text(text) => text.into(),
+            Fact::Flag(flag) => flag.into(),
+        };
+        (name.to_owned(), value)
+    });
+    serde_json::Value::Object(facts.collect()).to_string()
+}

@@ -1,0 +1,83 @@
+//! What the writer is handed: commands with the answers they owe, their types forgotten.
+
+use std::sync::Arc;
+
+use domain::{Effects, Keys, Snapshot};
+
+use crate::StoreError;
+
+/// How long an answer is kept for repetitions of its request: 24 hours, in microseconds.
+pub const ANSWER_LIFE_US: i64 = 24 * 60 * 60 * 1_000_000;
+
+/// The key under which a request may be repeated without being carried out twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// Whose key it is: a user id, or 0 for the anonymous principal. Keys of different principals never meet.
+    pub principal: i64,
+    /// The key as the client chose it.
+    pub key: String,
+    /// What the request said, as a keyed hash; another fingerprint under the same key is another request.
+    pub fingerprint: String,
+    /// When the request came in, microseconds since 1970 UTC.
+    pub now_us: i64,
+}
+
+/// An answer as it was given the first time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// Entity tag of the answer, if it had one.
+    pub etag: Option<String>,
+    /// Where the new thing is, if one was made.
+    pub location: Option<String>,
+    /// Body, JSON text.
+    pub body: String,
+}
+
+impl KeptAnswer {
+    /// Everything but the status, as it is stored.
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::json!({ "etag": self.etag, "location": self.location, "body": self.body }).to_string()
+    }
+
+    /// Reads what [`KeptAnswer::to_json`] wrote.
+    pub(crate) fn from_json(status: u16, text: &str) -> Result<Self, StoreError> {
+        let damaged = || StoreError::decode("a kept answer cannot be read".to_owned());
+        let value: serde_json::Value = serde_json::from_str(text).map_err(|_| damaged())?;
+        let member = |name| value.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+        let body = member("body").ok_or_else(damaged)?;
+        Ok(Self { status, etag: member("etag"), location: member("location"), body })
+    }
+}
+
+/// A command on its way through the writer.
+///
+/// The writer may decide a job several times (a conflict means: once more from the start), so `decide` must
+/// replace whatever an earlier call left behind.
+pub trait Job: Send {
+    /// The rows the command needs.
+    fn keys(&self) -> Keys;
+
+    /// Decides the command and keeps its outcome or rejection for later; `None` when it was refused.
+    fn decide(&mut self, snapshot: &Snapshot) -> Option<Effects>;
+
+    /// The key of a repeatable request.
+    fn idempotency(&self) -> Option<&IdempotencyKey>;
+
+    /// The answer to keep under that key, made of the latest decision. Asked for only when there is a key.
+    fn answer(&self) -> KeptAnswer;
+}
+
+/// What became of a job, once its batch is durable.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// Decided, and where that changed anything, committed.
+    Decided,
+    /// The request had been carried out before; this was the answer.
+    Replayed(KeptAnswer),
+    /// The key belongs to another request.
+    KeyReused,
+    /// Not carried out: the storage failed.
+    Failed(Arc<StoreError>),
+}

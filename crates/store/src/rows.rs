@@ -1,0 +1,139 @@
+//! How rows become the things of the shop, and the other way round.
+
+use domain::{
+    AllocateAt, Fulfilment, ItemId, Order, OrderId, OrderItem, OrderState, Payment, Product, ProductId, Role,
+    StockLevel, User, UserId,
+};
+
+use crate::StoreError;
+use crate::driver::Row;
+
+/// The columns of a user, in the order that [`user`] reads them.
+macro_rules! user_columns {
+    () => {
+        "u.id, u.username, u.email, u.full_name, u.role, u.password_hash, u.token_generation, u.is_active, \
+         u.version, u.created_at_us, u.updated_at_us"
+    };
+}
+
+/// The columns of a product, in the order that [`product`] reads them.
+macro_rules! product_columns {
+    () => {
+        "p.id, p.sku, p.name, p.description, p.price_cents, p.is_active, p.archived_at_us, \
+         p.low_stock_threshold, p.auto_deactivate, p.version, p.created_at_us, p.updated_at_us"
+    };
+}
+
+/// The columns of a stock level, in the order that [`level`] reads them.
+macro_rules! level_columns {
+    () => {
+        "s.product_id, s.on_hand, s.allocated, s.version"
+    };
+}
+
+/// The columns of an order, in the order that [`order`] reads them.
+macro_rules! order_columns {
+    () => {
+        "o.id, o.user_id, o.state, o.payment, o.fulfilment, o.allocate_at, o.total_amount_cents, \
+         o.total_quantity, o.version, o.placed_at_us, o.updated_at_us"
+    };
+}
+
+/// The columns of an order item, in the order that [`item`] reads them.
+macro_rules! item_columns {
+    () => {
+        "i.order_id, i.id, i.product_id, i.product_name, i.price_cents, i.quantity, i.allocated"
+    };
+}
+
+pub(crate) use {item_columns, level_columns, order_columns, product_columns, user_columns};
+
+/// How many columns [`product`] reads; those of a level may follow.
+pub(crate) const PRODUCT_WIDTH: usize = 12;
+/// How many columns [`order`] reads.
+pub(crate) const ORDER_WIDTH: usize = 11;
+
+/// Reads a word of a closed vocabulary; anything else in the database is damage.
+fn word<T>(row: &mut Row, at: usize, read: fn(&str) -> Option<T>) -> Result<T, StoreError> {
+    let text = row.text(at)?;
+    read(&text).ok_or_else(|| StoreError::decode(format!("column {at} holds an unknown word")))
+}
+
+pub(crate) fn user(row: &mut Row) -> Result<User, StoreError> {
+    Ok(User {
+        id: UserId(row.int(0)?),
+        username: row.text(1)?,
+        email: row.opt_text(2)?,
+        full_name: row.opt_text(3)?,
+        role: word(row, 4, Role::from_word)?,
+        password_hash: row.text(5)?,
+        token_generation: row.int(6)?,
+        is_active: row.flag(7)?,
+        version: row.int(8)?,
+        created_at_us: row.int(9)?,
+        updated_at_us: row.int(10)?,
+    })
+}
+
+pub(crate) fn product(row: &mut Row) -> Result<Product, StoreError> {
+    Ok(Product {
+        id: ProductId(row.int(0)?),
+        sku: row.text(1)?,
+        name: row.text(2)?,
+        description: row.text(3)?,
+        price_cents: row.int(4)?,
+        is_active: row.flag(5)?,
+        archived_at_us: row.opt_int(6)?,
+        low_stock_threshold: row.int(7)?,
+        auto_deactivate: row.flag(8)?,
+        version: row.int(9)?,
+        created_at_us: row.int(10)?,
+        updated_at_us: row.int(11)?,
+    })
+}
+
+/// Reads a level whose columns begin at `at`.
+pub(crate) fn level(row: &Row, at: usize) -> Result<StockLevel, StoreError> {
+    Ok(StockLevel {
+        product_id: ProductId(row.int(at)?),
+        on_hand: row.int(at + 1)?,
+        allocated: row.int(at + 2)?,
+        version: row.int(at + 3)?,
+    })
+}
+
+/// Reads an order without its items.
+pub(crate) fn order(row: &mut Row) -> Result<Order, StoreError> {
+    Ok(Order {
+        id: OrderId(row.int(0)?),
+        user_id: row.opt_int(1)?.map(UserId),
+        state: word(row, 2, OrderState::from_word)?,
+        payment: word(row, 3, Payment::from_word)?,
+        fulfilment: word(row, 4, Fulfilment::from_word)?,
+        allocate_at: word(row, 5, AllocateAt::from_word)?,
+        total_amount_cents: row.int(6)?,
+        total_quantity: row.int(7)?,
+        version: row.int(8)?,
+        placed_at_us: row.int(9)?,
+        updated_at_us: row.opt_int(10)?,
+        items: Vec::new(),
+    })
+}
+
+/// Reads an item and the order it belongs to.
+pub(crate) fn item(row: &mut Row) -> Result<(OrderId, OrderItem), StoreError> {
+    let item = OrderItem {
+        id: ItemId(row.int(1)?),
+        product_id: ProductId(row.int(2)?),
+        product_name: row.text(3)?,
+        price_cents: row.int(4)?,
+        quantity: row.int(5)?,
+        allocated: row.int(6)?,
+    };
+    Ok((OrderId(row.int(0)?), item))
+}
+
+/// The text that the search of products looks into.
+pub(crate) fn search_text(product: &Product) -> String {
+    format!("{}\n{}", product.sku, product.name).to_lowercase()
+}

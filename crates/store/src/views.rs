@@ -1,0 +1,270 @@
+//! What reads answer with: plain values, filled without asking the rules.
+
+use domain::{
+    Fulfilment, MovementKind, Order, OrderId, OrderState, Payment, ProductId, ProductWithStock, Role, Status,
+    User, UserId,
+};
+
+/// Where a page starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// After so many rows. The cost grows with the number.
+    Offset(i64),
+    /// Right after the row with this sort value and id. The cost does not grow with depth.
+    After {
+        /// The last row's sort value.
+        value: SortValue,
+        /// The last row's id.
+        id: i64,
+    },
+}
+
+/// A value that rows are sorted by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SortValue {
+    /// A number, or a time in microseconds.
+    Int(i64),
+    /// A text, compared by code point.
+    Text(String),
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// At most so many rows.
+    pub limit: u32,
+    /// Where it starts.
+    pub start: Start,
+}
+
+/// Rows of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// Whether there are rows after these.
+    pub more: bool,
+}
+
+/// What products may be sorted by; ties are broken by id in the same direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProductSort {
+    /// By id.
+    Id,
+    /// By name, code point by code point.
+    Name,
+    /// By SKU.
+    Sku,
+    /// By price.
+    Price,
+    /// By available pieces.
+    Available,
+    /// By creation.
+    CreatedAt,
+}
+
+/// Which products, in which order.
+#[derive(Debug, Clone)]
+pub struct ProductQuery {
+    /// Text to be found in name or SKU, without regard to case.
+    pub text: Option<String>,
+    /// Active or inactive ones only.
+    pub active: Option<bool>,
+    /// Only those at or below their threshold (`true`), or above it (`false`).
+    pub low_stock: Option<bool>,
+    /// Archived ones only (`true`), or none of them (`false`).
+    pub archived: bool,
+    /// Sorted by this.
+    pub sort: ProductSort,
+    /// Largest first.
+    pub descending: bool,
+    /// Which part.
+    pub page: Page,
+}
+
+/// What orders may be sorted by; ties are broken by id in the same direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderSort {
+    /// By id.
+    Id,
+    /// By time of placement.
+    PlacedAt,
+    /// By sum.
+    TotalAmount,
+}
+
+/// Whose orders a caller may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Everybody's.
+    All,
+    /// Those of one principal; `None` is the anonymous one.
+    Of(Option<UserId>),
+}
+
+/// Which orders, in which order.
+#[derive(Debug, Clone)]
+pub struct OrderQuery {
+    /// Whose, by permission.
+    pub scope: Scope,
+    /// In this status.
+    pub status: Option<Status>,
+    /// Of this user, by wish.
+    pub user_id: Option<UserId>,
+    /// With an item of this product.
+    pub product_id: Option<ProductId>,
+    /// Placed at this time or later, microseconds since 1970 UTC.
+    pub placed_from_us: Option<i64>,
+    /// Placed before this time.
+    pub placed_before_us: Option<i64>,
+    /// Sorted by this.
+    pub sort: OrderSort,
+    /// Largest first.
+    pub descending: bool,
+    /// Which part.
+    pub page: Page,
+}
+
+/// An order with the name of its user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderView {
+    /// The order with its items.
+    pub order: Order,
+    /// Display name of its user.
+    pub user_name: Option<String>,
+}
+
+/// A page of orders, and sums over all orders that match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderListing {
+    /// The page.
+    pub listing: Listing<OrderView>,
+    /// Sum of the totals of all matching orders, minor units.
+    pub total_amount_cents: i64,
+    /// Sum of the quantities of all matching orders.
+    pub total_quantity: i64,
+}
+
+/// A line of the ledger as it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovementView {
+    /// Number of the line.
+    pub id: i64,
+    /// The product.
+    pub product_id: ProductId,
+    /// Why.
+    pub kind: MovementKind,
+    /// Difference in pieces on hand.
+    pub on_hand_delta: i64,
+    /// Difference in pieces held by orders.
+    pub allocated_delta: i64,
+    /// On hand afterwards.
+    pub on_hand_after: i64,
+    /// Held by orders afterwards.
+    pub allocated_after: i64,
+    /// The order behind it.
+    pub order_id: Option<OrderId>,
+    /// Who did it.
+    pub actor_id: Option<UserId>,
+    /// Their display name.
+    pub actor_name: Option<String>,
+    /// Reason given.
+    pub reason: Option<String>,
+    /// Note given.
+    pub note: Option<String>,
+    /// The request.
+    pub request_id: String,
+    /// When, microseconds since 1970 UTC.
+    pub at_us: i64,
+}
+
+/// An event as it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventView {
+    /// Number of the event; whoever has seen it never finds a smaller one later.
+    pub id: i64,
+    /// Its name.
+    pub kind: String,
+    /// The order it is about.
+    pub order_id: Option<OrderId>,
+    /// The product it is about.
+    pub product_id: Option<ProductId>,
+    /// The user it is about.
+    pub user_id: Option<UserId>,
+    /// What else there is to know, a JSON object.
+    pub payload: String,
+    /// Who caused it.
+    pub actor_id: Option<UserId>,
+    /// Their display name.
+    pub actor_name: Option<String>,
+    /// The request.
+    pub request_id: String,
+    /// When, microseconds since 1970 UTC.
+    pub at_us: i64,
+}
+
+/// Which users.
+#[derive(Debug, Clone)]
+pub struct UserQuery {
+    /// Text to be found in login name, full name or e-mail address, without regard to case.
+    pub text: Option<String>,
+    /// With this role.
+    pub role: Option<Role>,
+    /// Active or inactive ones only.
+    pub active: Option<bool>,
+    /// Which part; users are sorted by id.
+    pub page: Page,
+}
+
+/// The little that is looked at for each request with a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    /// The user's role now.
+    pub role: Role,
+    /// Whether the account is active.
+    pub is_active: bool,
+    /// Tokens of other generations are dead.
+    pub token_generation: i64,
+}
+
+/// The statuses as facts in the columns of an order: what must hold for the status to be the given one.
+#[must_use]
+pub const fn facts_of(status: Status) -> (&'static [OrderState], Option<Payment>, Fulfilment) {
+    const OPEN: &[OrderState] = &[OrderState::Pending, OrderState::Confirmed, OrderState::Completed];
+    match status {
+        Status::Pending => (&[OrderState::Pending], Some(Payment::Unpaid), Fulfilment::Unfulfilled),
+        Status::Confirmed => (&[OrderState::Confirmed], Some(Payment::Unpaid), Fulfilment::Unfulfilled),
+        Status::Paid => (OPEN, Some(Payment::Paid), Fulfilment::Unfulfilled),
+        Status::Shipped => (OPEN, None, Fulfilment::Shipped),
+        Status::Delivered => (OPEN, None, Fulfilment::Delivered),
+        Status::Cancelled => (&[OrderState::Cancelled], None, Fulfilment::Unfulfilled),
+    }
+}
+
+/// One thing that does not add up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discrepancy {
+    /// Which check found it.
+    pub check: &'static str,
+    /// What it found, in a sentence.
+    pub finding: String,
+}
+
+/// What [`crate::Store::verify`] found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// Products looked at.
+    pub products: i64,
+    /// Orders looked at.
+    pub orders: i64,
+    /// Ledger lines looked at.
+    pub movements: i64,
+    /// What does not add up; empty is good.
+    pub discrepancies: Vec<Discrepancy>,
+}
+
+/// Re-exported so that whoever reads a product finds its view here.
+pub type ProductView = ProductWithStock;
+
+/// A user as it is read, password hash included; the wire leaves that out.
+pub type UserView = User;
