@@ -65,8 +65,8 @@ pub trait Job: Send {
     /// The key of a repeatable request.
     fn idempotency(&self) -> Option<&IdempotencyKey>;
 
-    /// The answer to keep under that key, made of the latest decision. Asked for only when there is a key.
-    fn answer(&self) -> KeptAnswer;
+    /// The answer to keep under that key, made of the latest decision. Asked for right after it, when there is a key.
+    fn answer(&mut self) -> KeptAnswer;
 }
 
 /// What became of a job, once its batch is durable.

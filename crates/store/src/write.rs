@@ -24,7 +24,7 @@ impl Store {
     ///
     /// A conflict with another writer runs the same batch again. A constraint that the rules did not foresee
     /// (another server took the SKU first, say) splits the batch until the one at fault stands alone.
-    pub async fn write(&self, jobs: &mut [Box<dyn Job>]) -> Vec<Verdict> {
+    pub async fn write<J: Job + ?Sized>(&self, jobs: &mut [Box<J>]) -> Vec<Verdict> {
         let mut verdicts = Vec::with_capacity(jobs.len());
         // A stack of ranges still to be done, the earliest on top: order of arrival is kept.
         let mut ranges = vec![(0, jobs.len())];
@@ -46,7 +46,10 @@ impl Store {
         verdicts
     }
 
-    async fn write_with_retries(&self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Verdict>, StoreError> {
+    async fn write_with_retries<J: Job + ?Sized>(
+        &self,
+        jobs: &mut [Box<J>],
+    ) -> Result<Vec<Verdict>, StoreError> {
         let mut attempt = 1;
         loop {
             match self.write_once(jobs).await {
@@ -59,7 +62,7 @@ impl Store {
         }
     }
 
-    async fn write_once(&self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Verdict>, StoreError> {
+    async fn write_once<J: Job + ?Sized>(&self, jobs: &mut [Box<J>]) -> Result<Vec<Verdict>, StoreError> {
         let mut keys = Keys::default();
         for job in jobs.iter() {
             keys.absorb(job.keys());
@@ -120,7 +123,10 @@ impl Kept {
     }
 }
 
-async fn load_answers(transaction: &mut Transaction, jobs: &[Box<dyn Job>]) -> Result<Kept, StoreError> {
+async fn load_answers<J: Job + ?Sized>(
+    transaction: &mut Transaction,
+    jobs: &[Box<J>],
+) -> Result<Kept, StoreError> {
     let mut rows = Rows::new();
     for key in jobs.iter().filter_map(|job| job.idempotency()) {
         rows.push([key.principal.into(), Cell::from(&key.key)]);
