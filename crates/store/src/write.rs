@@ -82,10 +82,10 @@ impl Store {
             if let Some(effects) = job.decide(&snapshot) {
                 pending.take(&mut snapshot, effects);
             }
-            if let Some(key) = job.idempotency() {
+            if let Some(key) = job.idempotency().cloned() {
                 let answer = job.answer();
-                kept.remember(key, &answer);
-                pending.keep(key.clone(), answer);
+                kept.remember(&key, &answer);
+                pending.keep(key, answer);
             }
             verdicts.push(Verdict::Decided);
         }
