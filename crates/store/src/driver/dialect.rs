@@ -1,0 +1,256 @@
+//! What the three databases call the same thing.
+//!
+//! SQL above the driver is one text with `?` placeholders and these macros:
+//!
+//! | macro | meaning |
+//! |---|---|
+//! | `{rows:a int, b text}` | rows that travel as one JSON parameter ([`Rows`](super::Rows)); the caller gives the alias |
+//! | `{for update}` | lock what is selected (nothing on SQLite, where the whole transaction holds the lock) |
+//! | `{id}` | a 64-bit primary key |
+//! | `{int}` `{text}` | the two types |
+//! | `{key N}` | a text of at most N characters that may be indexed |
+//! | `{end}` | what follows the closing parenthesis of a table |
+//! | `{clustered}` | the same for a table whose primary key is the order of its rows |
+
+use super::lexer::{Piece, pieces};
+use crate::StoreError;
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// The language a database speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite, in a file.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL and MariaDB.
+    MySql,
+}
+
+/// The type of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A 64-bit integer.
+    Int,
+    /// A text.
+    Text,
+}
+
+impl Kind {
+    /// The word a `{rows:…}` source uses for it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Int => "int",
+            Self::Text => "text",
+        }
+    }
+}
+
+impl Dialect {
+    /// SQL as this database wants it: macros expanded, placeholders numbered where it needs that.
+    ///
+    /// # Errors
+    /// [`StoreError::Misuse`] for an unknown or unfinished macro.
+    pub fn expand<'a>(self, sql: &'a str) -> Result<Cow<'a, str>, StoreError> {
+        if !sql.contains('{') && (self != Self::Postgres || !sql.contains('?')) {
+            return Ok(Cow::Borrowed(sql));
+        }
+        let mut out = Expansion { dialect: self, text: String::with_capacity(sql.len() * 2), parameters: 0 };
+        for piece in pieces(sql) {
+            match piece {
+                Piece::Quoted(verbatim) | Piece::Comment(verbatim) => out.text.push_str(verbatim),
+                Piece::Code(code) => out.code(code)?,
+            }
+        }
+        Ok(Cow::Owned(out.text))
+    }
+}
+
+struct Expansion {
+    dialect: Dialect,
+    text: String,
+    parameters: u32,
+}
+
+impl Expansion {
+    fn code(&mut self, mut code: &str) -> Result<(), StoreError> {
+        while let Some(at) = code.find(['?', '{']) {
+            let (before, found) = code.split_at(at);
+            self.text.push_str(before);
+            code = &found[1..];
+            if found.starts_with('?') {
+                self.placeholder();
+            } else {
+                let Some((name, after)) = code.split_once('}') else {
+                    return Err(StoreError::misuse("a macro in SQL is not closed"));
+                };
+                self.expand_macro(name.trim())?;
+                code = after;
+            }
+        }
+        self.text.push_str(code);
+        Ok(())
+    }
+
+    fn placeholder(&mut self) {
+        self.parameters += 1;
+        if self.dialect == Dialect::Postgres {
+            // Writing into a String cannot fail.
+            let _ = write!(self.text, "${}", self.parameters);
+        } else {
+            self.text.push('?');
+        }
+    }
+
+    fn expand_macro(&mut self, name: &str) -> Result<(), StoreError> {
+        use Dialect::{MySql, Postgres, Sqlite};
+        let text = match (name, self.dialect) {
+            ("id", Sqlite) => "INTEGER PRIMARY KEY",
+            ("id", Postgres | MySql) => "BIGINT PRIMARY KEY",
+            ("int", Sqlite) => "INTEGER",
+            ("int", Postgres | MySql) => "BIGINT",
+            ("text", Sqlite) => "TEXT",
+            // Texts compare by code point everywhere.
+            ("text", Postgres) => "TEXT COLLATE \"C\"",
+            ("text", MySql) => "LONGTEXT",
+            ("end", Sqlite) => "STRICT",
+            ("clustered", Sqlite) => "WITHOUT ROWID, STRICT",
+            ("end" | "clustered", Postgres) | ("for update", Sqlite) => "",
+            ("end" | "clustered", MySql) => "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+            ("for update", Postgres | MySql) => "FOR UPDATE",
+            _ => return self.macro_with_argument(name),
+        };
+        self.text.push_str(text);
+        Ok(())
+    }
+
+    fn macro_with_argument(&mut self, name: &str) -> Result<(), StoreError> {
+        if let Some(columns) = name.strip_prefix("rows:") {
+            return self.rows(columns);
+        }
+        let length: u32 = name
+            .strip_prefix("key ")
+            .and_then(|length| length.trim().parse().ok())
+            .ok_or_else(|| StoreError::misuse(format!("there is no SQL macro {name:?}")))?;
+        let _ = match self.dialect {
+            Dialect::Sqlite => write!(self.text, "TEXT"),
+            Dialect::Postgres => write!(self.text, "VARCHAR({length}) COLLATE \"C\""),
+            Dialect::MySql => write!(self.text, "VARCHAR({length})"),
+        };
+        Ok(())
+    }
+
+    /// A table expression over the array of arrays in the next parameter.
+    fn rows(&mut self, columns: &str) -> Result<(), StoreError> {
+        self.text.push_str(match self.dialect {
+            Dialect::Sqlite | Dialect::Postgres => "(SELECT ",
+            Dialect::MySql => "JSON_TABLE(",
+        });
+        if self.dialect == Dialect::MySql {
+            self.placeholder();
+            self.text.push_str(", '$[*]' COLUMNS(");
+        }
+        for (index, column) in columns.split(',').enumerate() {
+            let (name, kind) = parse_column(column)?;
+            if index > 0 {
+                self.text.push_str(", ");
+            }
+            let _ = match (self.dialect, kind) {
+                (Dialect::Sqlite, _) => write!(self.text, "value->>{index} AS {name}"),
+                (Dialect::Postgres, Kind::Int) => write!(self.text, "(e->>{index})::bigint AS {name}"),
+                (Dialect::Postgres, Kind::Text) => write!(self.text, "e->>{index} AS {name}"),
+                (Dialect::MySql, Kind::Int) => write!(self.text, "{name} BIGINT PATH '$[{index}]'"),
+                (Dialect::MySql, Kind::Text) => write!(self.text, "{name} LONGTEXT PATH '$[{index}]'"),
+            };
+        }
+        match self.dialect {
+            Dialect::Sqlite => {
+                self.text.push_str(" FROM json_each(");
+                self.placeholder();
+                self.text.push_str("))");
+            }
+            Dialect::Postgres => {
+                self.text.push_str(" FROM jsonb_array_elements(");
+                self.placeholder();
+                self.text.push_str("::jsonb) e)");
+            }
+            Dialect::MySql => self.text.push_str("))"),
+        }
+        Ok(())
+    }
+}
+
+fn parse_column(column: &str) -> Result<(&str, Kind), StoreError> {
+    let mut words = column.split_whitespace();
+    match (words.next(), words.next(), words.next()) {
+        (Some(name), Some("int"), None) => Ok((name, Kind::Int)),
+        (Some(name), Some("text"), None) => Ok((name, Kind::Text)),
+        _ => Err(StoreError::misuse(format!("{column:?} is not a column of a row source"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(sql: &str, sqlite: &str, postgres: &str, mysql: &str) {
+        assert_eq!(Dialect::Sqlite.expand(sql).unwrap(), sqlite);
+        assert_eq!(Dialect::Postgres.expand(sql).unwrap(), postgres);
+        assert_eq!(Dialect::MySql.expand(sql).unwrap(), mysql);
+    }
+
+    #[test]
+    fn placeholders_are_numbered_for_postgres_alone() {
+        check(
+            "SELECT '?', \"?\" FROM t WHERE a = ? /* ? */ AND b IN (?, ?) -- ?",
+            "SELECT '?', \"?\" FROM t WHERE a = ? /* ? */ AND b IN (?, ?) -- ?",
+            "SELECT '?', \"?\" FROM t WHERE a = $1 /* ? */ AND b IN ($2, $3) -- ?",
+            "SELECT '?', \"?\" FROM t WHERE a = ? /* ? */ AND b IN (?, ?) -- ?",
+        );
+    }
+
+    #[test]
+    fn a_row_source_is_one_parameter() {
+        check(
+            "SELECT r.id FROM t JOIN {rows:id int, name text} r ON t.id = r.id WHERE t.x = ? {for update}",
+            "SELECT r.id FROM t JOIN (SELECT value->>0 AS id, value->>1 AS name FROM json_each(?)) r \
+             ON t.id = r.id WHERE t.x = ? ",
+            "SELECT r.id FROM t JOIN (SELECT (e->>0)::bigint AS id, e->>1 AS name \
+             FROM jsonb_array_elements($1::jsonb) e) r ON t.id = r.id WHERE t.x = $2 FOR UPDATE",
+            "SELECT r.id FROM t JOIN JSON_TABLE(?, '$[*]' COLUMNS(id BIGINT PATH '$[0]', \
+             name LONGTEXT PATH '$[1]')) r ON t.id = r.id WHERE t.x = ? FOR UPDATE",
+        );
+    }
+
+    #[test]
+    fn tables_have_three_spellings() {
+        check(
+            "CREATE TABLE t (id {id}, k {key 16} NOT NULL, n {int}, x {text}) {end}",
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, k TEXT NOT NULL, n INTEGER, x TEXT) STRICT",
+            "CREATE TABLE t (id BIGINT PRIMARY KEY, k VARCHAR(16) COLLATE \"C\" NOT NULL, n BIGINT, \
+             x TEXT COLLATE \"C\") ",
+            "CREATE TABLE t (id BIGINT PRIMARY KEY, k VARCHAR(16) NOT NULL, n BIGINT, x LONGTEXT) \
+             ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+        );
+        check(
+            "CREATE TABLE t (a {int}, PRIMARY KEY (a)) {clustered}",
+            "CREATE TABLE t (a INTEGER, PRIMARY KEY (a)) WITHOUT ROWID, STRICT",
+            "CREATE TABLE t (a BIGINT, PRIMARY KEY (a)) ",
+            "CREATE TABLE t (a BIGINT, PRIMARY KEY (a)) \
+             ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+        );
+    }
+
+    #[test]
+    fn braces_in_literals_are_text() {
+        check("SELECT '{int}'", "SELECT '{int}'", "SELECT '{int}'", "SELECT '{int}'");
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        for sql in ["{nothing}", "{key}", "{key x}", "{rows:a}", "{rows:a float}", "SELECT {int"] {
+            assert!(matches!(Dialect::Sqlite.expand(sql), Err(StoreError::Misuse { .. })), "{sql}");
+        }
+    }
+}

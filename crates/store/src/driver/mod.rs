@@ -1,0 +1,358 @@
+//! The narrow waist between Stockroom and its database: begin, query, execute, commit over two types of value.
+//!
+//! This is the only module that names a database driver or a dialect. Which databases there are is a closed set,
+//! so each type here wraps an enum with a variant per database; another one is another variant. Everything that may
+//! wait is `async`: on SQLite it completes inline, except for what says otherwise.
+//!
+//! Architecture Invariant: nothing here knows a table of Stockroom, apart from the migrations.
+
+mod dialect;
+mod lexer;
+mod migrate;
+mod rows;
+mod set;
+mod sqlite;
+mod texts;
+mod value;
+
+pub use dialect::{Dialect, Kind};
+pub use migrate::AppliedMigration;
+pub use rows::{Cell, Rows};
+pub use set::{Column, DeleteRows, TableRows, UpdateRows};
+pub use value::{Row, Value};
+
+use crate::StoreError;
+use set::SetStatement;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+/// How to use a database. The default is right for a server.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many queries may run at the same time, besides the writer. At least 1.
+    pub readers: usize,
+    /// How long to wait for another process that is writing.
+    pub busy_timeout: Duration,
+    /// The writer's page cache on SQLite, in KiB.
+    pub writer_cache_kib: u32,
+    /// The page cache of each reader on SQLite, in KiB.
+    pub reader_cache_kib: u32,
+    /// How many prepared statements each connection keeps.
+    pub statement_cache: usize,
+    /// SQLite: how many pages (of 4 KiB) the write-ahead log may hold before a commit moves them into the file.
+    /// 0 never does; then [`Database::checkpoint`] must be called.
+    pub wal_autocheckpoint_pages: u32,
+    /// For benchmarks alone: how much longer each commit takes, holding its thread as a slow disk's sync would.
+    /// Only SQLite obeys.
+    pub sync_delay: Option<Duration>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            readers: 4,
+            busy_timeout: Duration::from_secs(5),
+            // Together with the readers 32 MiB at most, so that a server stays below 100 MB.
+            writer_cache_kib: 16 * 1024,
+            reader_cache_kib: 4 * 1024,
+            statement_cache: 128,
+            wal_autocheckpoint_pages: 4000,
+            sync_delay: None,
+        }
+    }
+}
+
+/// An open database. Cloning it gives another handle to the same connections.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pool: Pool,
+}
+
+#[derive(Debug, Clone)]
+enum Pool {
+    Sqlite(Arc<sqlite::Pool>),
+}
+
+impl Database {
+    /// Opens the database at a URL: `sqlite:PATH` or `sqlite://PATH`. The file is created if there is none, readable
+    /// by its owner alone.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`] for a URL this build has no driver for; otherwise why the file cannot be opened.
+    pub async fn open(url: &str, options: Options) -> Result<Self, StoreError> {
+        let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
+        match scheme {
+            "sqlite" => {
+                let path = rest.strip_prefix("//").unwrap_or(rest);
+                let pool = in_place(|| sqlite::Pool::open(path, options))?;
+                Ok(Self { pool: Pool::Sqlite(Arc::new(pool)) })
+            }
+            "postgres" | "postgresql" | "mysql" | "mariadb" => Err(StoreError::unsupported(format!(
+                "databases of the kind {scheme}:// are not supported by this build yet; use sqlite:PATH"
+            ))),
+            // The URL itself is not repeated: it may hold a password.
+            _ => Err(StoreError::unsupported(
+                "the database URL must begin with sqlite:, as in sqlite:data/stockroom.sqlite",
+            )),
+        }
+    }
+
+    /// The dialect of this database.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match self.pool {
+            Pool::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    /// A connection to read from, for as long as the answer is kept. Waits when all are in use.
+    ///
+    /// # Errors
+    /// When a connection has to be opened and cannot be.
+    pub async fn reader(&self) -> Result<Reader, StoreError> {
+        match &self.pool {
+            Pool::Sqlite(pool) => Ok(Reader { connection: ReaderConnection::Sqlite(pool.reader().await?) }),
+        }
+    }
+
+    /// Begins a transaction that may write. On SQLite it is the only one: whoever asks next waits for its end, and
+    /// for other processes at most [`Options::busy_timeout`].
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when another process kept writing for too long.
+    pub async fn begin(&self) -> Result<Transaction, StoreError> {
+        match &self.pool {
+            Pool::Sqlite(pool) => {
+                Ok(Transaction { connection: TransactionConnection::Sqlite(pool.begin().await?) })
+            }
+        }
+    }
+
+    /// Brings the schema to the version this program was built with, and says which migrations that took.
+    /// `now_us` is the time to note for them, in microseconds since 1970 UTC. Does nothing when there is nothing to do.
+    ///
+    /// # Errors
+    /// [`StoreError::Migration`] when the schema is newer than this program, or an applied migration has been edited
+    /// since; then, and on every other error, nothing was changed.
+    pub async fn migrate(&self, now_us: i64) -> Result<Vec<AppliedMigration>, StoreError> {
+        migrate::migrate(self, migrate::MIGRATIONS, now_us).await
+    }
+
+    /// SQLite: moves what the write-ahead log holds into the file, as far as no reader is in the way. Databases on a
+    /// network do this by themselves.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub async fn checkpoint(&self) -> Result<(), StoreError> {
+        match &self.pool {
+            Pool::Sqlite(pool) => pool.checkpoint().await,
+        }
+    }
+}
+
+/// A connection that reads. Dropping it gives it back.
+#[derive(Debug)]
+pub struct Reader {
+    connection: ReaderConnection,
+}
+
+#[derive(Debug)]
+enum ReaderConnection {
+    Sqlite(sqlite::Reader),
+}
+
+impl Reader {
+    /// Runs a query that is quick: on SQLite it runs inline, so it must use an index and return few rows.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn query(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        match &mut self.connection {
+            ReaderConnection::Sqlite(reader) => reader.connection().query(sql, params),
+        }
+    }
+
+    /// Runs a query that may take long, without keeping an async worker from its other work.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn query_long(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        match &mut self.connection {
+            ReaderConnection::Sqlite(reader) => in_place(|| reader.connection().query(sql, params)),
+        }
+    }
+
+    /// Like [`Reader::query`], for SQL put together at run time: lists with filters. All that comes from outside
+    /// must be in `params`.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn query_dynamic(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        match &mut self.connection {
+            ReaderConnection::Sqlite(reader) => reader.connection().query_dynamic(sql, params),
+        }
+    }
+
+    /// [`Reader::query_dynamic`] for what may take long, as [`Reader::query_long`] is.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn query_dynamic_long(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        match &mut self.connection {
+            ReaderConnection::Sqlite(reader) => in_place(|| reader.connection().query_dynamic(sql, params)),
+        }
+    }
+
+    /// From the next query on, all see one and the same state, until [`Reader::end_snapshot`] or the end of this
+    /// reader. Keep it short: what is overwritten meanwhile cannot be cleared away.
+    ///
+    /// # Errors
+    /// [`StoreError::Misuse`] when a snapshot is open already.
+    pub async fn begin_snapshot(&mut self) -> Result<(), StoreError> {
+        match &mut self.connection {
+            ReaderConnection::Sqlite(reader) => reader.begin_snapshot(),
+        }
+    }
+
+    /// From now on every query sees what is committed at its time.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn end_snapshot(&mut self) -> Result<(), StoreError> {
+        match &mut self.connection {
+            ReaderConnection::Sqlite(reader) => reader.end_snapshot(),
+        }
+    }
+}
+
+/// A transaction that may write. Dropping it without [`Transaction::commit`] undoes all of it.
+#[derive(Debug)]
+pub struct Transaction {
+    connection: TransactionConnection,
+}
+
+#[derive(Debug)]
+enum TransactionConnection {
+    Sqlite(sqlite::Transaction),
+}
+
+impl Transaction {
+    /// Runs a query, which sees what this transaction has written.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn query(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        match &mut self.connection {
+            TransactionConnection::Sqlite(transaction) => transaction.connection().query(sql, params),
+        }
+    }
+
+    /// Like [`Transaction::query`], for SQL put together at run time.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn query_dynamic(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        match &mut self.connection {
+            TransactionConnection::Sqlite(transaction) => transaction.connection().query_dynamic(sql, params),
+        }
+    }
+
+    /// Runs a statement and says how many rows it affected.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn execute(&mut self, sql: &'static str, params: &[Value]) -> Result<u64, StoreError> {
+        match &mut self.connection {
+            TransactionConnection::Sqlite(transaction) => transaction.connection().execute(sql, params),
+        }
+    }
+
+    /// Like [`Transaction::execute`], for SQL put together at run time.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn execute_dynamic(&mut self, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
+        match &mut self.connection {
+            TransactionConnection::Sqlite(transaction) => {
+                transaction.connection().execute_dynamic(sql, params)
+            }
+        }
+    }
+
+    /// Inserts the rows, in their order, by one statement. No rows, no statement.
+    ///
+    /// # Errors
+    /// [`StoreError::Constraint`] when one of them may not be stored.
+    pub async fn insert_rows(&mut self, table: &'static TableRows, rows: &Rows) -> Result<u64, StoreError> {
+        self.run(SetStatement::Insert(table), rows).await
+    }
+
+    /// Inserts the rows; one whose key exists already replaces the other columns there. A key may come once.
+    ///
+    /// # Errors
+    /// [`StoreError::Constraint`] when one of them may not be stored.
+    pub async fn upsert_rows(&mut self, table: &'static TableRows, rows: &Rows) -> Result<(), StoreError> {
+        // The count is not passed on: MySQL counts a replaced row twice.
+        self.run(SetStatement::Upsert(table), rows).await.map(drop)
+    }
+
+    /// Updates the rows with these keys by one statement and says how many there were. A key may come once.
+    ///
+    /// # Errors
+    /// [`StoreError::Constraint`] when one of them may not be stored.
+    pub async fn update_rows(&mut self, table: &'static UpdateRows, rows: &Rows) -> Result<u64, StoreError> {
+        self.run(SetStatement::Update(table), rows).await
+    }
+
+    /// Deletes the rows with these keys by one statement and says how many there were.
+    ///
+    /// # Errors
+    /// [`StoreError::Constraint`] when one of them is still referred to.
+    pub async fn delete_rows(&mut self, table: &'static DeleteRows, rows: &Rows) -> Result<u64, StoreError> {
+        self.run(SetStatement::Delete(table), rows).await
+    }
+
+    async fn run(&mut self, statement: SetStatement, rows: &Rows) -> Result<u64, StoreError> {
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        if rows.width() != statement.width() {
+            return Err(StoreError::misuse("rows are not as wide as the table they are for"));
+        }
+        match &mut self.connection {
+            TransactionConnection::Sqlite(transaction) => transaction.connection().run_set(statement, rows),
+        }
+    }
+
+    /// Makes everything durable: when this returns, it is on disk. On SQLite the sync runs off the async workers.
+    ///
+    /// # Errors
+    /// Nothing was stored, except on [`StoreError::ConnectionLost`], after which only the database knows.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self.connection {
+            TransactionConnection::Sqlite(transaction) => in_place(|| transaction.commit()),
+        }
+    }
+
+    /// Undoes everything, as dropping the transaction does, but says if that failed.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        match self.connection {
+            TransactionConnection::Sqlite(transaction) => transaction.rollback(),
+        }
+    }
+}
+
+/// Runs something that holds its thread for long. On a worker of a multi-threaded runtime, the worker's other tasks
+/// move to another thread first; elsewhere nobody else is waiting for the thread.
+fn in_place<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current() {
+        Ok(runtime) if runtime.runtime_flavor() == RuntimeFlavor::MultiThread => {
+            tokio::task::block_in_place(work)
+        }
+        _ => work(),
+    }
+}

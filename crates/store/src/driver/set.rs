@@ -1,0 +1,263 @@
+//! Statements over many rows at once: one constant text per table and database, whatever the number of rows.
+
+use super::{Dialect, Kind};
+use crate::StoreError;
+use std::fmt::Write as _;
+
+/// A column and its type.
+pub type Column = (&'static str, Kind);
+
+/// Rows to be inserted into a table, or to replace what has the same key.
+#[derive(Debug)]
+pub struct TableRows {
+    /// The table.
+    pub table: &'static str,
+    /// The columns of the rows, in their order.
+    pub columns: &'static [Column],
+    /// The columns of the primary key, as many as it has. Only an upsert asks for them.
+    pub key: &'static [&'static str],
+}
+
+/// Rows to be updated. A row holds the key columns first and the new values after them.
+#[derive(Debug)]
+pub struct UpdateRows {
+    /// The table.
+    pub table: &'static str,
+    /// What identifies a row: the primary key, or what begins with it.
+    pub key: &'static [Column],
+    /// The columns that are set.
+    pub set: &'static [Column],
+}
+
+/// Rows to be deleted, given by their keys.
+#[derive(Debug)]
+pub struct DeleteRows {
+    /// The table.
+    pub table: &'static str,
+    /// The columns of a key.
+    pub key: &'static [Column],
+}
+
+/// A set statement: what to do with which rows. Two with the same address of the description are the same.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum SetStatement {
+    Insert(&'static TableRows),
+    Upsert(&'static TableRows),
+    Update(&'static UpdateRows),
+    Delete(&'static DeleteRows),
+}
+
+impl SetStatement {
+    /// What tells this statement from every other, without looking at its text.
+    pub(super) fn identity(self) -> (usize, u8) {
+        match self {
+            Self::Insert(rows) => (std::ptr::from_ref(rows).addr(), 0),
+            Self::Upsert(rows) => (std::ptr::from_ref(rows).addr(), 1),
+            Self::Update(rows) => (std::ptr::from_ref(rows).addr(), 2),
+            Self::Delete(rows) => (std::ptr::from_ref(rows).addr(), 3),
+        }
+    }
+
+    /// How many columns a row must have.
+    pub(super) fn width(self) -> usize {
+        match self {
+            Self::Insert(rows) | Self::Upsert(rows) => rows.columns.len(),
+            Self::Update(rows) => rows.key.len() + rows.set.len(),
+            Self::Delete(rows) => rows.key.len(),
+        }
+    }
+
+    /// The statement in one dialect. Its only parameter is the rows.
+    pub(super) fn sql(self, dialect: Dialect) -> Result<String, StoreError> {
+        let sql = match self {
+            Self::Insert(rows) => insert(rows),
+            Self::Upsert(rows) => upsert(rows, dialect),
+            Self::Update(rows) => update(rows, dialect),
+            Self::Delete(rows) => delete(rows, dialect),
+        };
+        Ok(dialect.expand(&sql)?.into_owned())
+    }
+}
+
+/// `{rows:a int, b text} r`
+fn source<'a>(columns: impl IntoIterator<Item = &'a Column>) -> String {
+    let list: Vec<_> = columns.into_iter().map(|(name, kind)| format!("{name} {}", kind.word())).collect();
+    format!("{{rows:{}}} r", list.join(", "))
+}
+
+/// The names, each in the frame `before…after`, separated.
+fn list<'a>(
+    names: impl IntoIterator<Item = &'a str>,
+    separator: &str,
+    frame: impl Fn(&str) -> String,
+) -> String {
+    let framed: Vec<_> = names.into_iter().map(frame).collect();
+    framed.join(separator)
+}
+
+fn names(columns: &'static [Column]) -> impl Iterator<Item = &'static str> {
+    columns.iter().map(|(name, _)| *name)
+}
+
+fn insert(rows: &TableRows) -> String {
+    format!(
+        "INSERT INTO {} ({}) SELECT {} FROM {}",
+        rows.table,
+        list(names(rows.columns), ", ", str::to_owned),
+        list(names(rows.columns), ", ", |name| format!("r.{name}")),
+        source(rows.columns),
+    )
+}
+
+fn upsert(rows: &TableRows, dialect: Dialect) -> String {
+    let mut sql = insert(rows);
+    let values: Vec<_> = names(rows.columns).filter(|name| !rows.key.contains(name)).collect();
+    let key = rows.key.join(", ");
+    let _ = match (dialect, values.is_empty()) {
+        // Without WHERE, SQLite would read ON as part of a join.
+        (Dialect::Sqlite | Dialect::Postgres, true) => {
+            write!(sql, " WHERE true ON CONFLICT ({key}) DO NOTHING")
+        }
+        (Dialect::Sqlite | Dialect::Postgres, false) => {
+            let set = list(values, ", ", |name| format!("{name} = excluded.{name}"));
+            write!(sql, " WHERE true ON CONFLICT ({key}) DO UPDATE SET {set}")
+        }
+        // MySQL has no DO NOTHING; setting the key to itself changes nothing.
+        (Dialect::MySql, true) => {
+            let set = list(rows.key.iter().copied(), ", ", |name| format!("{name} = r.{name}"));
+            write!(sql, " ON DUPLICATE KEY UPDATE {set}")
+        }
+        (Dialect::MySql, false) => {
+            let set = list(values, ", ", |name| format!("{name} = r.{name}"));
+            write!(sql, " ON DUPLICATE KEY UPDATE {set}")
+        }
+    };
+    sql
+}
+
+fn update(rows: &UpdateRows, dialect: Dialect) -> String {
+    let table = rows.table;
+    let source = source(rows.key.iter().chain(rows.set));
+    let same_key = list(names(rows.key), " AND ", |name| format!("{table}.{name} = r.{name}"));
+    match dialect {
+        Dialect::Sqlite | Dialect::Postgres => {
+            let set = list(names(rows.set), ", ", |name| format!("{name} = r.{name}"));
+            format!("UPDATE {table} SET {set} FROM {source} WHERE {same_key}")
+        }
+        Dialect::MySql => {
+            let set = list(names(rows.set), ", ", |name| format!("{table}.{name} = r.{name}"));
+            format!("UPDATE {table} JOIN {source} ON {same_key} SET {set}")
+        }
+    }
+}
+
+fn delete(rows: &DeleteRows, dialect: Dialect) -> String {
+    let table = rows.table;
+    let source = source(rows.key);
+    let same_key = list(names(rows.key), " AND ", |name| format!("{table}.{name} = r.{name}"));
+    match dialect {
+        // SQLite deletes from one table alone; IN makes it look each key up in the index.
+        Dialect::Sqlite => format!(
+            "DELETE FROM {table} WHERE ({}) IN (SELECT {} FROM {source})",
+            list(names(rows.key), ", ", str::to_owned),
+            list(names(rows.key), ", ", |name| format!("r.{name}")),
+        ),
+        Dialect::Postgres => format!("DELETE FROM {table} USING {source} WHERE {same_key}"),
+        Dialect::MySql => format!("DELETE {table} FROM {table} JOIN {source} ON {same_key}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static STOCK: TableRows = TableRows {
+        table: "stock",
+        columns: &[("a", Kind::Int), ("b", Kind::Int), ("note", Kind::Text)],
+        key: &["a", "b"],
+    };
+    static KEYS: TableRows = TableRows { table: "seen", columns: &[("a", Kind::Int)], key: &["a"] };
+    static CHANGE: UpdateRows = UpdateRows {
+        table: "stock",
+        key: &[("a", Kind::Int)],
+        set: &[("b", Kind::Int), ("note", Kind::Text)],
+    };
+    static GONE: DeleteRows = DeleteRows { table: "stock", key: &[("a", Kind::Int), ("b", Kind::Int)] };
+
+    const SQLITE_ROWS: &str =
+        "(SELECT value->>0 AS a, value->>1 AS b, value->>2 AS note FROM json_each(?)) r";
+    const POSTGRES_ROWS: &str = "(SELECT (e->>0)::bigint AS a, (e->>1)::bigint AS b, e->>2 AS note \
+                                 FROM jsonb_array_elements($1::jsonb) e) r";
+    const MYSQL_ROWS: &str = "JSON_TABLE(?, '$[*]' COLUMNS(a BIGINT PATH '$[0]', b BIGINT PATH '$[1]', \
+                              note LONGTEXT PATH '$[2]')) r";
+
+    fn check(statement: SetStatement, sqlite: &str, postgres: &str, mysql: &str) {
+        assert_eq!(statement.sql(Dialect::Sqlite).unwrap(), sqlite);
+        assert_eq!(statement.sql(Dialect::Postgres).unwrap(), postgres);
+        assert_eq!(statement.sql(Dialect::MySql).unwrap(), mysql);
+    }
+
+    #[test]
+    fn insert_in_three_dialects() {
+        let text = "INSERT INTO stock (a, b, note) SELECT r.a, r.b, r.note FROM";
+        check(
+            SetStatement::Insert(&STOCK),
+            &format!("{text} {SQLITE_ROWS}"),
+            &format!("{text} {POSTGRES_ROWS}"),
+            &format!("{text} {MYSQL_ROWS}"),
+        );
+    }
+
+    #[test]
+    fn upsert_in_three_dialects() {
+        let text = "INSERT INTO stock (a, b, note) SELECT r.a, r.b, r.note FROM";
+        let conflict = "WHERE true ON CONFLICT (a, b) DO UPDATE SET note = excluded.note";
+        check(
+            SetStatement::Upsert(&STOCK),
+            &format!("{text} {SQLITE_ROWS} {conflict}"),
+            &format!("{text} {POSTGRES_ROWS} {conflict}"),
+            &format!("{text} {MYSQL_ROWS} ON DUPLICATE KEY UPDATE note = r.note"),
+        );
+    }
+
+    #[test]
+    fn upsert_of_mere_keys_keeps_what_is_there() {
+        let text = "INSERT INTO seen (a) SELECT r.a FROM";
+        let conflict = "WHERE true ON CONFLICT (a) DO NOTHING";
+        check(
+            SetStatement::Upsert(&KEYS),
+            &format!("{text} (SELECT value->>0 AS a FROM json_each(?)) r {conflict}"),
+            &format!(
+                "{text} (SELECT (e->>0)::bigint AS a FROM jsonb_array_elements($1::jsonb) e) r {conflict}"
+            ),
+            &format!(
+                "{text} JSON_TABLE(?, '$[*]' COLUMNS(a BIGINT PATH '$[0]')) r ON DUPLICATE KEY UPDATE a = r.a"
+            ),
+        );
+    }
+
+    #[test]
+    fn update_in_three_dialects() {
+        check(
+            SetStatement::Update(&CHANGE),
+            &format!("UPDATE stock SET b = r.b, note = r.note FROM {SQLITE_ROWS} WHERE stock.a = r.a"),
+            &format!("UPDATE stock SET b = r.b, note = r.note FROM {POSTGRES_ROWS} WHERE stock.a = r.a"),
+            &format!(
+                "UPDATE stock JOIN {MYSQL_ROWS} ON stock.a = r.a SET stock.b = r.b, stock.note = r.note"
+            ),
+        );
+    }
+
+    #[test]
+    fn delete_in_three_dialects() {
+        check(
+            SetStatement::Delete(&GONE),
+            "DELETE FROM stock WHERE (a, b) IN (SELECT r.a, r.b FROM \
+             (SELECT value->>0 AS a, value->>1 AS b FROM json_each(?)) r)",
+            "DELETE FROM stock USING (SELECT (e->>0)::bigint AS a, (e->>1)::bigint AS b \
+             FROM jsonb_array_elements($1::jsonb) e) r WHERE stock.a = r.a AND stock.b = r.b",
+            "DELETE stock FROM stock JOIN JSON_TABLE(?, '$[*]' COLUMNS(a BIGINT PATH '$[0]', \
+             b BIGINT PATH '$[1]')) r ON stock.a = r.a AND stock.b = r.b",
+        );
+    }
+}

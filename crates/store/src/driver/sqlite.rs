@@ -1,0 +1,379 @@
+//! SQLite, in a file: one connection that writes and a few that read.
+
+use super::rows::nul_refused;
+use super::set::SetStatement;
+use super::texts::Texts;
+use super::{Dialect, Options, Row, Rows, Value};
+use crate::{StoreError, Violation};
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{ErrorCode, OpenFlags, ffi, params_from_iter};
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep};
+
+/// What the buffer for rows may keep between two statements; a larger one is given back.
+const KEPT_BUFFER_BYTES: usize = 1 << 20;
+
+/// The pause before asking again for a lock that another process holds.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
+
+/// A connection and the right to use it, which is an [`OwnedMutexGuard`] that moves with its task.
+type Shared = Arc<tokio::sync::Mutex<Connection>>;
+
+/// All connections to one file.
+#[derive(Debug)]
+pub(super) struct Pool {
+    path: PathBuf,
+    options: Options,
+    writer: Shared,
+    /// Readers that nobody uses. Those in use hold a permit each; the others are opened when needed.
+    idle: Mutex<Vec<Shared>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Pool {
+    pub(super) fn open(path: &str, options: Options) -> Result<Self, StoreError> {
+        if path.is_empty() || path.starts_with(":memory:") {
+            return Err(StoreError::unsupported(
+                "a database in memory would be another one for each connection; \
+                 give the path of a file, as in sqlite:data/stockroom.sqlite",
+            ));
+        }
+        // An absolute path is never mistaken for a `file:` URI.
+        let path = std::path::absolute(path).map_err(|error| StoreError::Io(error.into()))?;
+        create(&path)?;
+        let writer = Connection::open_writer(&path, &options)?;
+        Ok(Self {
+            path,
+            writer: shared(writer),
+            idle: Mutex::new(Vec::new()),
+            permits: Arc::new(Semaphore::new(options.readers.max(1))),
+            options,
+        })
+    }
+
+    pub(super) async fn reader(self: &Arc<Self>) -> Result<Reader, StoreError> {
+        let permit = Arc::clone(&self.permits)
+            .acquire_owned()
+            .await
+            .map_err(|closed| StoreError::ConnectionLost(closed.into()))?;
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => shared(Connection::open_reader(&self.path, &self.options)?),
+        };
+        // Nobody else has it, so this does not wait.
+        let connection = connection.lock_owned().await;
+        Ok(Reader { connection, pool: Arc::clone(self), _permit: permit })
+    }
+
+    pub(super) async fn begin(&self) -> Result<Transaction, StoreError> {
+        let connection = Arc::clone(&self.writer).lock_owned().await;
+        // A rollback that failed earlier must not leave its changes to somebody else.
+        connection.roll_back()?;
+        let give_up = Instant::now() + self.options.busy_timeout;
+        loop {
+            match connection.control("BEGIN IMMEDIATE") {
+                Ok(()) => return Ok(Transaction { connection, sync_delay: self.options.sync_delay }),
+                // Another process writes. The connection itself does not wait, as that would hold the thread.
+                Err(StoreError::Conflict(_)) if Instant::now() < give_up => sleep(LOCK_PAUSE).await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    pub(super) async fn checkpoint(&self) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        super::in_place(|| writer.query("PRAGMA wal_checkpoint(PASSIVE)", &[])).map(drop)
+    }
+}
+
+fn shared(connection: Connection) -> Shared {
+    Arc::new(tokio::sync::Mutex::new(connection))
+}
+
+/// Creates the file for its owner alone, if there is none. SQLite gives its companions (`-wal`, `-shm`) the same mode.
+fn create(path: &Path) -> Result<(), StoreError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(StoreError::Io(error.into())),
+        _ => Ok(()),
+    }
+}
+
+/// One connection with what belongs to it.
+pub(super) struct Connection {
+    raw: rusqlite::Connection,
+    texts: Texts,
+    /// Where rows become JSON, kept for the next time.
+    json: String,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("sqlite::Connection")
+    }
+}
+
+impl Connection {
+    fn open_writer(path: &Path, options: &Options) -> Result<Self, StoreError> {
+        let connection = Self::open(path, options, options.writer_cache_kib)?;
+        let raw = &connection.raw;
+        // Readers never wait for the writer, nor the writer for them; a commit is on disk before it is answered.
+        raw.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))
+            .map_err(classify)?;
+        raw.pragma_update(None, "synchronous", "full").map_err(classify)?;
+        raw.pragma_update(None, "foreign_keys", true).map_err(classify)?;
+        raw.pragma_update_and_check(None, "wal_autocheckpoint", options.wal_autocheckpoint_pages, |_| Ok(()))
+            .map_err(classify)?;
+        // `Pool::begin` does the waiting.
+        raw.busy_timeout(Duration::ZERO).map_err(classify)?;
+        Ok(connection)
+    }
+
+    fn open_reader(path: &Path, options: &Options) -> Result<Self, StoreError> {
+        let connection = Self::open(path, options, options.reader_cache_kib)?;
+        connection.raw.pragma_update(None, "query_only", true).map_err(classify)?;
+        Ok(connection)
+    }
+
+    fn open(path: &Path, options: &Options, cache_kib: u32) -> Result<Self, StoreError> {
+        // A connection is only ever used by one thread at a time, which Rust checks, so SQLite need not.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let raw = rusqlite::Connection::open_with_flags(path, flags).map_err(classify)?;
+        raw.busy_timeout(options.busy_timeout).map_err(classify)?;
+        raw.pragma_update(None, "temp_store", "memory").map_err(classify)?;
+        raw.pragma_update(None, "cache_size", -i64::from(cache_kib)).map_err(classify)?;
+        raw.set_prepared_statement_cache_capacity(options.statement_cache);
+        Ok(Self { raw, texts: Texts::new(Dialect::Sqlite), json: String::new() })
+    }
+
+    pub(super) fn query(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        query(&self.raw, self.texts.constant(sql)?, params)
+    }
+
+    pub(super) fn query_dynamic(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        query(&self.raw, &Dialect::Sqlite.expand(sql)?, params)
+    }
+
+    pub(super) fn execute(&mut self, sql: &'static str, params: &[Value]) -> Result<u64, StoreError> {
+        execute(&self.raw, self.texts.constant(sql)?, params)
+    }
+
+    pub(super) fn execute_dynamic(&mut self, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
+        execute(&self.raw, &Dialect::Sqlite.expand(sql)?, params)
+    }
+
+    /// Runs a statement over rows, which are not empty and as wide as it wants them.
+    pub(super) fn run_set(&mut self, statement: SetStatement, rows: &Rows) -> Result<u64, StoreError> {
+        self.json.clear();
+        rows.write_json(&mut self.json)?;
+        let text = self.texts.set(statement)?;
+        let affected = self.raw.prepare_cached(text).and_then(|mut found| found.execute([&self.json]));
+        if self.json.capacity() > KEPT_BUFFER_BYTES {
+            self.json = String::new();
+        }
+        affected.map(as_count).map_err(classify)
+    }
+
+    /// BEGIN and its like: no parameters, no answer.
+    fn control(&self, sql: &str) -> Result<(), StoreError> {
+        self.raw
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute([]))
+            .map(drop)
+            .map_err(classify)
+    }
+
+    /// Ends the transaction that is open, if there is one.
+    fn roll_back(&self) -> Result<(), StoreError> {
+        if self.raw.is_autocommit() { Ok(()) } else { self.control("ROLLBACK") }
+    }
+}
+
+/// A reader that is in use.
+#[derive(Debug)]
+pub(super) struct Reader {
+    // Dropped in this order: whoever gets the permit finds a connection that is free.
+    connection: OwnedMutexGuard<Connection>,
+    pool: Arc<Pool>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Reader {
+    pub(super) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    pub(super) fn begin_snapshot(&self) -> Result<(), StoreError> {
+        if !self.connection.raw.is_autocommit() {
+            return Err(StoreError::misuse("a snapshot is open already"));
+        }
+        self.connection.control("BEGIN DEFERRED")
+    }
+
+    pub(super) fn end_snapshot(&self) -> Result<(), StoreError> {
+        self.connection.roll_back()
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // A connection whose snapshot cannot be ended is closed instead; the next reader opens another.
+        if self.connection.roll_back().is_ok() {
+            let connection = Arc::clone(OwnedMutexGuard::mutex(&self.connection));
+            self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
+    }
+}
+
+/// The open transaction of the writer.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    connection: OwnedMutexGuard<Connection>,
+    sync_delay: Option<Duration>,
+}
+
+impl Transaction {
+    pub(super) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    pub(super) fn commit(self) -> Result<(), StoreError> {
+        self.connection.control("COMMIT")?;
+        if let Some(delay) = self.sync_delay {
+            std::thread::sleep(delay);
+        }
+        Ok(())
+    }
+
+    pub(super) fn rollback(self) -> Result<(), StoreError> {
+        self.connection.roll_back()
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        // After a commit there is nothing left to undo. Should this fail, the next `begin` tries again.
+        let _ = self.connection.roll_back();
+    }
+}
+
+fn query(raw: &rusqlite::Connection, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+    let mut statement = raw.prepare_cached(sql).map_err(classify)?;
+    let width = statement.column_count();
+    check_params(params)?;
+    let mut found = statement.query(params_from_iter(params.iter().map(Param))).map_err(classify)?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next().map_err(classify)? {
+        let mut values = Vec::with_capacity(width);
+        for column in 0..width {
+            values.push(read(row.get_ref(column).map_err(classify)?, column)?);
+        }
+        rows.push(Row::new(values));
+    }
+    Ok(rows)
+}
+
+fn execute(raw: &rusqlite::Connection, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
+    check_params(params)?;
+    let mut statement = raw.prepare_cached(sql).map_err(classify)?;
+    statement.execute(params_from_iter(params.iter().map(Param))).map(as_count).map_err(classify)
+}
+
+fn as_count(affected: usize) -> u64 {
+    u64::try_from(affected).unwrap_or(u64::MAX)
+}
+
+/// SQLite would store U+0000 and then cut the text there in its JSON functions; the other databases refuse it.
+fn check_params(params: &[Value]) -> Result<(), StoreError> {
+    let has_nul = |value: &Value| matches!(value, Value::Text(text) if text.contains('\0'));
+    if params.iter().any(has_nul) { Err(nul_refused()) } else { Ok(()) }
+}
+
+fn read(value: ValueRef<'_>, column: usize) -> Result<Value, StoreError> {
+    match value {
+        ValueRef::Null => Ok(Value::Null),
+        ValueRef::Integer(value) => Ok(Value::Int(value)),
+        ValueRef::Text(bytes) => String::from_utf8(bytes.to_vec())
+            .map(Value::Text)
+            .map_err(|_| StoreError::decode(format!("column {column} holds a text that is not UTF-8"))),
+        ValueRef::Real(_) | ValueRef::Blob(_) => {
+            Err(StoreError::decode(format!("column {column} is neither an integer nor a text")))
+        }
+    }
+}
+
+struct Param<'a>(&'a Value);
+
+impl ToSql for Param<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Value::Null => ValueRef::Null,
+            Value::Int(value) => ValueRef::Integer(*value),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+        }))
+    }
+}
+
+/// What an error of SQLite means to the code above.
+fn classify(error: rusqlite::Error) -> StoreError {
+    let Some(failure) = error.sqlite_error() else {
+        return StoreError::Statement(error.into());
+    };
+    match failure.code {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Conflict(error.into()),
+        ErrorCode::ConstraintViolation => {
+            let violation = violation(failure.extended_code);
+            let detail = constraint_name(&error);
+            StoreError::Constraint { violation, detail, source: error.into() }
+        }
+        ErrorCode::DiskFull => StoreError::Full(error.into()),
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StoreError::Corrupt(error.into()),
+        ErrorCode::SystemIoFailure
+        | ErrorCode::CannotOpen
+        | ErrorCode::ReadOnly
+        | ErrorCode::PermissionDenied
+        | ErrorCode::FileLockingProtocolFailed => StoreError::Io(error.into()),
+        _ => StoreError::Statement(error.into()),
+    }
+}
+
+fn violation(extended_code: std::ffi::c_int) -> Violation {
+    match extended_code {
+        ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
+            Violation::Unique
+        }
+        ffi::SQLITE_CONSTRAINT_FOREIGNKEY => Violation::ForeignKey,
+        ffi::SQLITE_CONSTRAINT_CHECK => Violation::Check,
+        ffi::SQLITE_CONSTRAINT_NOTNULL => Violation::NotNull,
+        _ => Violation::Other,
+    }
+}
+
+/// The name in a message such as `UNIQUE constraint failed: users.username_key`, as `table_column`;
+/// of several columns `table_column_column`.
+fn constraint_name(error: &rusqlite::Error) -> String {
+    let message = error.to_string();
+    let Some((_, what)) = message.split_once(" constraint failed: ") else {
+        return String::new();
+    };
+    let mut name = String::new();
+    for (index, column) in what.split(", ").enumerate() {
+        match column.split_once('.') {
+            Some((table, column)) if index == 0 => name = format!("{table}_{column}"),
+            Some((_, column)) => {
+                name.push('_');
+                name.push_str(column);
+            }
+            None => column.clone_into(&mut name),
+        }
+    }
+    name
+}
