@@ -1,0 +1,7 @@
+//! Tests of the store against real database files.
+
+// Said so that the lints know that functions between the tests are tests too.
+#[cfg(test)]
+mod driver;
+#[cfg(test)]
+mod set_or_single;
