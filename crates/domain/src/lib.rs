@@ -1,6 +1,4 @@
 //! The rules of Stockroom: pure functions of their arguments.
 
 mod words;
-pub use words::{
-    Action, AllocateAt, Fulfilment, MovementKind, OrderState, Payment, Role, Status,
-};
+pub use words::{Action, AllocateAt, Fulfilment, MovementKind, OrderState, Payment, Role, Status};

@@ -50,7 +50,9 @@ pub(crate) async fn compress(response: Response, client_accepts: bool) -> Respon
         return response;
     }
     let (mut parts, body) = response.into_parts();
-    parts.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    if !parts.headers.contains_key(VARY) {
+        parts.headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
     if !client_accepts {
         return Response::from_parts(parts, body);
     }

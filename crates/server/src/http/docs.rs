@@ -217,7 +217,11 @@ fn redoc(name: &str, path: &str) -> Option<Source> {
          img-src 'self' data:; font-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'"
     );
-    Some(Source { content_type: "text/html; charset=utf-8".to_owned(), text: html.into(), policy: Some(policy) })
+    Some(Source {
+        content_type: "text/html; charset=utf-8".to_owned(),
+        text: html.into(),
+        policy: Some(policy),
+    })
 }
 
 fn with_charset(content_type: String) -> String {

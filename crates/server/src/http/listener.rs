@@ -97,7 +97,10 @@ pub async fn serve(
 }
 
 /// Waits for room, then for a connection. Failures are logged and waited out.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     loop {
         let Ok(permit) = Arc::clone(room).acquire_owned().await else {
             // Nobody closes the semaphore; without room there is nothing to accept.

@@ -24,16 +24,16 @@ use super::problem::Problem;
 
 /// Microseconds; 100 µs to 10 s.
 const SECONDS: &[u64] = &[
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
-    5_000_000, 10_000_000,
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    2_500_000, 5_000_000, 10_000_000,
 ];
 /// Commands in one transaction.
 const BATCHES: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
 /// The statuses that have a counter at hand in every [`RouteMetrics`].
 const STATUSES: [u16; 26] = [
-    200, 201, 202, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422,
-    429, 500, 503, 504,
+    200, 201, 202, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415,
+    422, 429, 500, 503, 504,
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -109,7 +109,11 @@ impl Metrics {
         registry.register("refusals", "Requests refused, by problem code", inner.refusals.clone());
         registry.register("commit_batch_size", "Commands in one transaction", inner.batch_size.clone());
         registry.register("commit_seconds", "Time of one transaction", inner.commit_seconds.clone());
-        registry.register("committer_queue_depth", "Commands waiting to be committed", inner.queue_depth.clone());
+        registry.register(
+            "committer_queue_depth",
+            "Commands waiting to be committed",
+            inner.queue_depth.clone(),
+        );
         registry.register(
             "process_resident_memory_bytes",
             "Memory of the process that is in RAM",
@@ -310,7 +314,11 @@ mod tests {
                 request.extensions_mut().insert(ConnectInfo(peer.parse::<SocketAddr>().unwrap()));
                 request
             };
-            assert_eq!(refusing.clone().oneshot(request()).await.unwrap().status(), expected, "{peer} {header:?}");
+            assert_eq!(
+                refusing.clone().oneshot(request()).await.unwrap().status(),
+                expected,
+                "{peer} {header:?}"
+            );
             assert_eq!(passing.clone().oneshot(request()).await.unwrap().status(), 200);
         }
         let unknown = Request::get("/metrics").body(Body::empty()).unwrap();

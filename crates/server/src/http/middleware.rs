@@ -101,7 +101,8 @@ struct Facts {
 fn enclose(
     mut route: Route,
     endpoint: Arc<Endpoint>,
-) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static {
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
     service_fn(move |mut request: Request| {
         let id = RequestId::of(request.headers());
         request.extensions_mut().insert(id.clone());
@@ -135,12 +136,10 @@ fn declared_length(headers: &HeaderMap) -> Option<usize> {
 /// committer is settled there. A panic ends the request and nothing else.
 async fn settle(answer: impl Future<Output = Result<Response, Infallible>>, deadline: Instant) -> Response {
     let mut answer = pin!(answer);
-    let caught = poll_fn(|context| {
-        match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(Ok(response))) => Poll::Ready(response),
-            Err(panic) => Poll::Ready(Problem::internal(format_args!("panic: {}", words(&*panic))).into()),
-        }
+    let caught = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(Ok(response))) => Poll::Ready(response),
+        Err(panic) => Poll::Ready(Problem::internal(format_args!("panic: {}", words(&*panic))).into()),
     });
     match tokio::time::timeout_at(deadline.into(), caught).await {
         Ok(response) => response,

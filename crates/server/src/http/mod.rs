@@ -10,6 +10,8 @@ pub mod middleware;
 pub mod problem;
 mod problem_docs;
 pub mod request_id;
+#[cfg(test)]
+mod testing;
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;

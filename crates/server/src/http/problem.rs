@@ -230,7 +230,8 @@ impl Problem {
 
     /// 412: what was to be edited has changed since it was read.
     pub const fn precondition_failed() -> Self {
-        let detail = Cow::Borrowed("It has changed since you read it; read it again. If-Match does not match.");
+        let detail =
+            Cow::Borrowed("It has changed since you read it; read it again. If-Match does not match.");
         Self::new(StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", detail)
     }
 
@@ -262,7 +263,8 @@ impl Problem {
 
     /// 500: a fault of ours. The cause goes to the log and nowhere else.
     pub fn internal(cause: impl Display) -> Self {
-        let detail = Cow::Borrowed("Something went wrong on our side. It has been logged under this request id.");
+        let detail =
+            Cow::Borrowed("Something went wrong on our side. It has been logged under this request id.");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", detail).cause(&cause)
     }
 
