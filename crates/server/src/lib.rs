@@ -1,3 +1,5 @@
 //! The only place where HTTP and JSON are spoken.
 
+pub mod clock;
+pub mod http;
 pub mod settings;

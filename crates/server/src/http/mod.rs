@@ -1,0 +1,22 @@
+//! The shell around every contract: connections, problem documents, headers, metrics and the documentation pages.
+//! Nothing in here knows what an order is.
+
+mod compress;
+pub mod docs;
+mod histogram;
+pub mod listener;
+pub mod metrics;
+pub mod middleware;
+pub mod problem;
+mod problem_docs;
+pub mod request_id;
+#[cfg(test)]
+mod testing;
+
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+
+/// Answers `GET /healthz`: the process runs and takes requests. Says nothing about the database.
+pub async fn healthz() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], r#"{"status":"ok"}"#)
+}
