@@ -209,13 +209,14 @@ fn from_file(named: Option<&str>, directory: &Path, complaints: &mut Vec<String>
         }
     };
     for (key, value) in &table {
-        let Some(setting) = SETTINGS.iter().find(|setting| setting.in_file && setting.key == key) else {
-            let known = closest(
-                key,
-                SETTINGS.iter().filter(|setting| setting.in_file).map(|setting| setting.key.to_owned()),
-            );
-            let section = if value.is_table() { "; settings stand at the top, not in sections" } else { "" };
-            complaints.push(format!("{name}: unknown setting {key:?}: did you mean {known}{section}?"));
+        let known = || SETTINGS.iter().filter(|setting| setting.in_file);
+        let Some(setting) = known().find(|setting| setting.key == key) else {
+            complaints.push(if value.is_table() {
+                format!("{name}: [{key}]: write settings at the top of the file, not in sections")
+            } else {
+                let meant = closest(key, known().map(|setting| setting.key.to_owned()));
+                format!("{name}: unknown setting {key:?}: did you mean {meant}?")
+            });
             continue;
         };
         match toml_text(setting, value) {

@@ -5,6 +5,7 @@
 
 mod closest;
 mod dot_env;
+mod kept_secret;
 mod layers;
 mod parse;
 mod rules;
@@ -89,6 +90,11 @@ impl Config {
     /// Whether any layer said something about the setting with this key.
     fn is_given(&self, key: &str) -> bool {
         self.origins.contains_key(key)
+    }
+
+    /// What signs tokens: the secret given, or else the one kept in `data_dir`, which is made when it is missing.
+    pub(crate) fn signing_secret(&self) -> anyhow::Result<Secret> {
+        self.secret.clone().map_or_else(|| kept_secret::read_or_make(&self.data_dir), Ok)
     }
 
     /// Every setting with its value, safe to show, and its origin. Test-only settings appear when they are set.
