@@ -1,0 +1,106 @@
+//! The command line. Flags that are settings come from the one table of settings (see [`crate::flags`]).
+
+use clap::builder::TypedValueParser as _;
+use clap::{Args, Parser, Subcommand};
+use domain::Role;
+
+use crate::config::Given;
+use crate::flags::{EverywhereFlags, ServeFlags};
+
+/// Orders and inventory that cannot oversell.
+///
+/// Settings come from, in this order: flags, STOCKROOM_* environment variables, the file `.env` in the working
+/// directory, a TOML file, defaults. `stockroom config` prints what is in force and where it came from.
+#[derive(Debug, Parser)]
+#[command(name = "stockroom", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    flags: EverywhereFlags,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Every setting that was given as a flag.
+    pub(crate) fn given(&self) -> Vec<Given> {
+        let mut given = self.flags.0.clone();
+        if let Command::Serve(flags) | Command::Config(flags) = &self.command {
+            given.extend(flags.0.iter().cloned());
+        }
+        given
+    }
+}
+
+/// What the program is asked to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the API until a signal asks to stop
+    Serve(ServeFlags),
+    /// Bring the database up to this version
+    Migrate,
+    /// Create users and set their passwords
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Prove that the ledger adds up to the stock and the allocations to the open orders
+    ///
+    /// Reports what it finds, one line each, and changes nothing. Exits with 1 when something does not add up.
+    Verify,
+    /// Print the OpenAPI document
+    Openapi,
+    /// Print the settings in force and where each came from, secrets hidden
+    ///
+    /// Takes the flags of `serve`, so that a configuration can be tried without starting it.
+    Config(ServeFlags),
+}
+
+/// Work on one user.
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Create a user
+    Add(UserAdd),
+    /// Set a user's password and end all of their sessions
+    Passwd(UserPasswd),
+}
+
+/// The facts of a new user.
+#[derive(Debug, Args)]
+pub(crate) struct UserAdd {
+    /// The name to log in with
+    #[arg(long, value_name = "NAME")]
+    pub(crate) username: String,
+    /// The e-mail address, also good to log in with
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) email: String,
+    /// What the user may do
+    #[arg(long, value_parser = role_parser())]
+    pub(crate) role: Role,
+    /// The name to show; the user name when absent
+    #[arg(long, value_name = "NAME")]
+    pub(crate) full_name: Option<String>,
+    #[command(flatten)]
+    pub(crate) password: PasswordStdin,
+}
+
+/// Whose password to set.
+#[derive(Debug, Args)]
+pub(crate) struct UserPasswd {
+    /// The name the user logs in with
+    #[arg(long, value_name = "NAME")]
+    pub(crate) username: String,
+    #[command(flatten)]
+    pub(crate) password: PasswordStdin,
+}
+
+/// Passwords come through a pipe alone: a flag would show them to every user of the machine.
+#[derive(Debug, Args)]
+pub(crate) struct PasswordStdin {
+    /// Read the password from the first line of standard input (the only way to give one)
+    #[arg(long, required = true)]
+    pub(crate) password_stdin: bool,
+}
+
+fn role_parser() -> impl clap::builder::TypedValueParser<Value = Role> {
+    let words = Role::ALL.iter().map(|role| role.word());
+    clap::builder::PossibleValuesParser::new(words)
+        .try_map(|word| Role::from_word(&word).ok_or("must be one of the roles"))
+}
