@@ -1,8 +1,38 @@
 //! Where Stockroom keeps its records: the only crate in which SQL is written.
 //!
-//! [`driver`] is the narrow waist: the only module that names a database driver or a dialect.
+//! [`driver`] is the narrow waist: the only module that names a database driver or a dialect. Above it,
+//! [`Store::write`] carries a batch of commands out in one transaction, and the reads fill plain views.
 
 pub mod driver;
 mod error;
+mod flush;
+mod job;
+mod load;
+mod reads;
+mod rows;
+mod views;
+mod write;
 
 pub use error::{Cause, StoreError, Violation};
+pub use job::{ANSWER_LIFE_US, IdempotencyKey, Job, KeptAnswer, Verdict};
+pub use views::*;
+
+use driver::Database;
+
+/// The stored shop.
+#[derive(Debug, Clone)]
+pub struct Store {
+    database: Database,
+}
+
+impl Store {
+    /// The store in an open, migrated database.
+    #[must_use]
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+}
