@@ -14,4 +14,19 @@ mod rejection;
 mod snapshot;
 mod transitions;
 mod words;
+
+pub use command::{Actor, Command, Context};
+pub use commands::{
+    AdjustStock, ChangeOrder, CreateProduct, CreateUser, DeleteProduct, Deleted, ForgetAnswers, OpenShop,
+    OrderChanged, OrderLine, OrderPlaced, PlaceOrder, ProductWithStock, RestoreProduct, RevokeSessions,
+    SetPassword, StockChange, StockLine, ToggleProduct, UpdateProduct, UpdateUser, generated_sku,
+};
+pub use decision::{Cause, Change, Decision, Draft, Effects, Movement};
+pub use event::{Event, Fact, RecordedEvent};
+pub use ids::{ItemId, OrderId, ProductId, UserId};
+pub use limits::{MAX_ADJUSTMENT_LINES, MAX_ORDER_LINES, MAX_PRICE_CENTS, MAX_QUANTITY, MAX_STOCK};
+pub use model::{Order, OrderItem, Product, StockLevel, User, username_key};
+pub use rejection::{Denial, Goal, Rejection, Shortage};
+pub use snapshot::{Census, Keys, NextIds, Snapshot};
+pub use transitions::{Position, Step, TRANSITIONS, action_towards, advance};
 pub use words::{Action, AllocateAt, Fulfilment, MovementKind, OrderState, Payment, Role, Status};

@@ -9,6 +9,8 @@ pub mod metrics;
 pub mod middleware;
 pub mod problem;
 mod problem_docs;
+mod rejection;
+pub mod reply;
 pub mod request_id;
 #[cfg(test)]
 mod testing;

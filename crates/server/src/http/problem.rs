@@ -128,6 +128,16 @@ impl Problem {
         &self.errors
     }
 
+    /// The whole document as JSON, for an answer that is kept.
+    #[must_use]
+    pub fn document(&self, request_id: &str) -> String {
+        let (mut text, at) = self.text();
+        let mut member = br#","request_id":"#.to_vec();
+        push(&mut member, request_id);
+        text.splice(at..at, member);
+        String::from_utf8(text).unwrap_or_default()
+    }
+
     /// The document as JSON without a request id, and the place where further members go.
     fn text(&self) -> (Vec<u8>, usize) {
         let mut text = Vec::with_capacity(256 + 96 * self.errors.len());

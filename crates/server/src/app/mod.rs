@@ -1,0 +1,125 @@
+//! The application between the wire and the shop: commands go in through one queue, reads go straight to the
+//! store, and nobody else touches either.
+
+mod committer;
+mod in_flight;
+mod run;
+
+use std::sync::Arc;
+
+use store::{Store, StoreError};
+
+pub use committer::Committer;
+pub use run::{Answered, Failure, Keyed};
+
+use crate::auth::passwords::Passwords;
+use crate::auth::secret::{Secret, SubKey};
+use crate::auth::tokens::Tokens;
+use crate::http::metrics::Metrics;
+use crate::settings::Settings;
+
+/// What reads answer with, under the roof of the application: handlers never name the store.
+pub mod views {
+    pub use store::{
+        EventView, Listing, MovementView, OrderListing, OrderQuery, OrderSort, OrderView, Page, ProductQuery,
+        ProductSort, ProductView, Scope, Session, SortValue, Start, UserQuery, UserView, VerifyReport,
+    };
+}
+
+/// How many password hashes may wait for their turn, for each that is being computed.
+const HASH_QUEUE: usize = 32;
+
+/// The running application. Cloning costs a reference count.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    queue: committer::Queue,
+    in_flight: in_flight::InFlight,
+    tokens: Tokens,
+    passwords: Passwords,
+    fingerprint_key: SubKey,
+    settings: Settings,
+    metrics: Metrics,
+}
+
+impl App {
+    /// Starts the committer and puts the application around it. The [`Committer`] ends when the last clone of the
+    /// application is gone and everything accepted has been answered.
+    ///
+    /// # Errors
+    /// When the committer's thread cannot be started.
+    pub fn start(
+        store: Store,
+        secret: &Secret,
+        settings: Settings,
+        metrics: Metrics,
+    ) -> std::io::Result<(Self, Committer)> {
+        let (queue, committer) = committer::start(store.clone(), &settings, metrics.clone())?;
+        let app = Self(Arc::new(Inner {
+            store,
+            queue,
+            in_flight: in_flight::InFlight::default(),
+            tokens: Tokens::new(&secret.token_key()),
+            passwords: Passwords::new(settings.hash_concurrency, settings.hash_concurrency * HASH_QUEUE),
+            fingerprint_key: secret.fingerprint_key(),
+            settings,
+            metrics,
+        }));
+        Ok((app, committer))
+    }
+
+    /// The store, for reading only: its writer is the committer.
+    #[must_use]
+    pub fn reads(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// Issues and checks tokens.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    /// Hashes and checks passwords off the async threads.
+    #[must_use]
+    pub fn passwords(&self) -> &Passwords {
+        &self.0.passwords
+    }
+
+    /// The key that marks requests.
+    #[must_use]
+    pub fn fingerprint_key(&self) -> &SubKey {
+        &self.0.fingerprint_key
+    }
+
+    /// What the server was told at start.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Whether the application can do its work: the database answers and the committer runs.
+    ///
+    /// # Errors
+    /// [`Failure`] that says which of the two does not.
+    pub async fn check_ready(&self) -> Result<(), Failure> {
+        if self.0.queue.is_closed() {
+            return Err(Failure::Stopped);
+        }
+        self.0.store.ping().await.map_err(|error| Failure::Storage(Arc::new(error)))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Storage(Arc::new(error))
+    }
+}

@@ -1,0 +1,164 @@
+//! The one place where a rejection of the rules becomes a problem document.
+
+use std::borrow::Cow;
+
+use axum::http::StatusCode;
+use domain::{Denial, Goal, ProductId, Rejection};
+use serde_json::json;
+
+use super::problem::Problem;
+use crate::app::Failure;
+
+impl From<&Rejection> for Problem {
+    fn from(rejection: &Rejection) -> Self {
+        let code = rejection.code();
+        match rejection {
+            Rejection::Forbidden(denial) => {
+                Self::new(StatusCode::FORBIDDEN, code, Cow::Borrowed(denial_text(*denial)))
+            }
+            Rejection::ProductsNotFound(ids) => {
+                Self::not_found(code, products(ids)).with("product_ids", raw(ids))
+            }
+            Rejection::OrderNotFound(id) => Self::not_found(code, format_args!("Order {}", id.0)),
+            Rejection::UserNotFound(id) => Self::not_found(code, format_args!("User {}", id.0)),
+            Rejection::SkuTaken(sku) => {
+                Self::conflict(code, format!("The SKU {sku} belongs to another product."))
+            }
+            Rejection::SkuReserved(_) => Self::invalid(
+                "sku",
+                "must not have the form SKU-<number>, which is made from ids; leave it out to get one",
+            ),
+            Rejection::UsernameTaken(name) => Self::conflict(code, format!("The username {name} is taken.")),
+            Rejection::EmailTaken(email) => {
+                Self::conflict(code, format!("The e-mail address {email} belongs to another user."))
+            }
+            Rejection::ProductsInactive(ids) => {
+                Self::conflict(code, format!("{} takes no orders at the moment.", products(ids)))
+                    .with("product_ids", raw(ids))
+            }
+            Rejection::ProductArchived(id) => {
+                Self::conflict(code, format!("Product {} is archived; restore it first.", id.0))
+            }
+            Rejection::InsufficientStock(shortages) => insufficient_stock(code, shortages),
+            Rejection::StockChanged { product_id, expected, actual } => Self::conflict(
+                code,
+                format!("Product {} has {actual} on hand, not the expected {expected}.", product_id.0),
+            )
+            .with("product_id", product_id.0)
+            .with("expected", *expected)
+            .with("actual", *actual),
+            Rejection::StockAllocated { product_id, requested, allocated } => Self::conflict(
+                code,
+                format!(
+                    "Open orders hold {allocated} of product {}; {requested} would be too few.",
+                    product_id.0
+                ),
+            )
+            .with("product_id", product_id.0)
+            .with("requested", *requested)
+            .with("allocated", *allocated),
+            Rejection::InvalidTransition { order_id, from, goal } => {
+                let (what, word) = match goal {
+                    Goal::Act(action) => ("action", action.word()),
+                    Goal::Reach(status) => ("requested", status.word()),
+                };
+                let detail = match goal {
+                    Goal::Act(_) => format!("Order {} is {}; it cannot {word}.", order_id.0, from.word()),
+                    Goal::Reach(_) => {
+                        format!("Order {} is {}; it cannot become {word}.", order_id.0, from.word())
+                    }
+                };
+                Self::conflict(code, detail).with("status_now", from.word()).with(what, word)
+            }
+            Rejection::InvalidInitialStatus(status) => Self::invalid(
+                "status",
+                format!(
+                    "an order cannot start as {}; staff may choose pending, confirmed or paid, customers pending",
+                    status.word()
+                ),
+            ),
+            Rejection::VersionMismatch { .. } => Self::precondition_failed(),
+            Rejection::NoLines => Self::invalid("items", "must have at least one line"),
+            Rejection::TooManyLines { limit } => {
+                Self::invalid("items", format!("must have at most {limit} lines"))
+            }
+            Rejection::OutOfRange { field, line, min, max } => {
+                let field = line.map_or_else(|| (*field).to_owned(), |line| format!("items[{line}].{field}"));
+                Self::invalid(field, format!("must be between {min} and {max}"))
+            }
+            Rejection::TotalOverflow => Self::invalid("items", "add up to more than can be represented"),
+            Rejection::UserInactive(id) => Self::conflict(code, format!("User {} is deactivated.", id.0)),
+            Rejection::LastAdmin => {
+                Self::conflict(code, "The shop would be left without an active administrator.")
+            }
+            Rejection::CredentialsChanged => {
+                Self::conflict(code, "The password was changed meanwhile; log in again.")
+            }
+            Rejection::CurrencyMismatch { shop } => {
+                Self::conflict(code, format!("The shop keeps its prices in {shop}."))
+            }
+        }
+    }
+}
+
+fn denial_text(denial: Denial) -> &'static str {
+    match denial {
+        Denial::Role => "Your role does not permit this.",
+        Denial::OrderForAnother => "Customers place orders for themselves only.",
+        Denial::CancelTooLate => "A paid order can only be cancelled by the shop.",
+        Denial::GrantRole => "Only an administrator hands out roles.",
+        Denial::SetActive => "Only an administrator activates or deactivates accounts.",
+    }
+}
+
+fn insufficient_stock(code: &'static str, shortages: &[domain::Shortage]) -> Problem {
+    let texts: Vec<String> = shortages
+        .iter()
+        .map(|short| {
+            let (id, requested, available) = (short.product_id.0, short.requested, short.available);
+            format!("product {id} (requested {requested}, available {available})")
+        })
+        .collect();
+    let members: Vec<_> = shortages
+        .iter()
+        .map(|short| {
+            json!({
+                "product_id": short.product_id.0,
+                "requested": short.requested,
+                "available": short.available,
+            })
+        })
+        .collect();
+    Problem::conflict(code, format!("Insufficient stock for {}.", texts.join(", "))).with("products", members)
+}
+
+/// `Product 7` or `Products 7, 9`.
+fn products(ids: &[ProductId]) -> String {
+    let numbers: Vec<String> = ids.iter().map(|id| id.0.to_string()).collect();
+    format!("Product{} {}", if ids.len() == 1 { "" } else { "s" }, numbers.join(", "))
+}
+
+fn raw(ids: &[ProductId]) -> Vec<i64> {
+    ids.iter().map(|id| id.0).collect()
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        match &failure {
+            Failure::Overloaded => Self::overloaded(1),
+            Failure::KeyInProgress => Self::conflict(
+                "IDEMPOTENCY_IN_PROGRESS",
+                "A request with this Idempotency-Key is still being carried out; repeat it shortly.",
+            )
+            .retry_after(1),
+            Failure::KeyReused => Self::idempotency_key_reused(),
+            // The rules foresee all constraints but a race with another server: repeating decides it anew.
+            Failure::Storage(error) if error.duplicate().is_some() => {
+                Self::conflict("CONFLICT", "Somebody else was faster; repeat the request.").retry_after(1)
+            }
+            Failure::Storage(error) if error.is_outage() => Self::unavailable(&failure),
+            Failure::Stopped => Self::unavailable(&failure),
+            Failure::Storage(_) | Failure::Dropped => Self::internal(&failure),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Who calls. Tokens are checked against the user as it is now, so a withdrawn one is dead at once.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use domain::{Actor, Context, Role, UserId};
+
+use crate::app::{App, Failure};
+use crate::auth::tokens::TokenKind;
+use crate::clock;
+use crate::http::problem::Problem;
+use crate::http::request_id::RequestId;
+
+/// A caller with a role: by token, or the anonymous principal where it has been given one.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Who it is and what they may do.
+    pub actor: Actor,
+    /// The generation of the token; 0 without one.
+    pub generation: i64,
+    /// The request.
+    pub request_id: RequestId,
+}
+
+impl Caller {
+    /// What surrounds a command of this caller, now.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        Context {
+            actor: self.actor,
+            now_us: clock::now_us(),
+            request_id: Arc::from(self.request_id.as_str()),
+        }
+    }
+
+    /// The account behind the call.
+    ///
+    /// # Errors
+    /// 401 for the anonymous principal, which has none.
+    pub fn user_id(&self) -> Result<UserId, Problem> {
+        self.actor.user_id.ok_or_else(Problem::unauthenticated)
+    }
+}
+
+/// Staff or an administrator.
+#[derive(Debug, Clone)]
+pub struct Staff(pub Caller);
+
+/// An administrator.
+#[derive(Debug, Clone)]
+pub struct Admin(pub Caller);
+
+/// Anybody, with or without a token; a token that is sent must be good.
+#[derive(Debug, Clone)]
+pub struct Anyone(pub Caller);
+
+/// The token of an `Authorization: Bearer …` header; `None` when there is no such header.
+fn bearer(parts: &Parts) -> Result<Option<&str>, Problem> {
+    let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
+    let Some(header) = headers.next() else { return Ok(None) };
+    let text = header.to_str().map_err(|_| Problem::invalid_token())?;
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && headers.next().is_none() => {
+            Ok(Some(token.trim()))
+        }
+        _ => Err(Problem::invalid_token()),
+    }
+}
+
+fn request_id(parts: &Parts) -> RequestId {
+    parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::new)
+}
+
+/// The caller behind the token, if one was sent.
+async fn by_token(parts: &Parts, app: &App) -> Result<Option<Caller>, Problem> {
+    let Some(token) = bearer(parts)? else { return Ok(None) };
+    let claims = app
+        .tokens()
+        .verify(TokenKind::Access, token, clock::now_us())
+        .map_err(|_| Problem::invalid_token())?;
+    let user_id = UserId(claims.user_id);
+    let session = app.reads().session(user_id).await.map_err(Failure::from)?;
+    match session {
+        Some(session) if session.is_active && session.token_generation == claims.generation => {
+            Ok(Some(Caller {
+                actor: Actor { user_id: Some(user_id), role: session.role },
+                generation: claims.generation,
+                request_id: request_id(parts),
+            }))
+        }
+        _ => Err(Problem::invalid_token()),
+    }
+}
+
+fn anonymous(parts: &Parts, role: Role) -> Caller {
+    Caller { actor: Actor { user_id: None, role }, generation: 0, request_id: request_id(parts) }
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match (by_token(parts, app).await?, app.settings().anonymous_role) {
+            (Some(caller), _) => Ok(caller),
+            (None, Some(role)) => Ok(anonymous(parts, role)),
+            (None, None) => Err(Problem::unauthenticated()),
+        }
+    }
+}
+
+impl FromRequestParts<App> for Staff {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        if caller.actor.is_staff() { Ok(Self(caller)) } else { Err(Problem::forbidden()) }
+    }
+}
+
+impl FromRequestParts<App> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        if caller.actor.is_admin() { Ok(Self(caller)) } else { Err(Problem::forbidden()) }
+    }
+}
+
+impl FromRequestParts<App> for Anyone {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let role = app.settings().anonymous_role.unwrap_or(Role::Customer);
+        let caller = by_token(parts, app).await?;
+        Ok(Self(caller.unwrap_or_else(|| anonymous(parts, role))))
+    }
+}

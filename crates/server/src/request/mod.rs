@@ -1,0 +1,12 @@
+//! What handlers take: who calls, with what, under which conditions. An extractor is the permission: a handler
+//! that takes [`Staff`] cannot be reached without it.
+
+mod caller;
+mod params;
+mod respond;
+mod write;
+
+pub use caller::{Admin, Anyone, Caller, Staff};
+pub use params::{Paged, PathId, Query, if_none_match};
+pub use respond::{RunError, run};
+pub use write::{Conditions, NoBody, Write};

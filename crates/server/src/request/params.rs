@@ -1,0 +1,88 @@
+//! What stands in the address: ids and queries, read strictly.
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::HeaderMap;
+use axum::http::header::IF_NONE_MATCH;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use crate::app::App;
+use crate::app::views::{Page, SortValue, Start};
+use crate::http::problem::Problem;
+use crate::wire::etag::IfNoneMatch;
+use crate::wire::paging::{self, PageParams, Position};
+use crate::wire::query::{parse_paged, parse_query};
+
+/// The id in the path of a thing.
+#[derive(Debug, Clone, Copy)]
+pub struct PathId(pub i64);
+
+impl FromRequestParts<App> for PathId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let bad = || Problem::invalid("path", "must hold an id: a whole number from 1");
+        let Path(text) = Path::<String>::from_request_parts(parts, app).await.map_err(|_| bad())?;
+        // `parse` would also take `+7`.
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let id = text.parse().ok().filter(|id| digits && *id > 0);
+        id.map(Self).ok_or_else(bad)
+    }
+}
+
+/// The query of an operation.
+#[derive(Debug, Clone)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        Ok(Self(parse_query(parts.uri.query())?))
+    }
+}
+
+/// The query of a list: its own parameters, and which page.
+#[derive(Debug, Clone)]
+pub struct Paged<T> {
+    /// The list's own parameters.
+    pub query: T,
+    params: PageParams,
+}
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Paged<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        let (query, params) = parse_paged(parts.uri.query())?;
+        Ok(Self { query, params })
+    }
+}
+
+impl<T> Paged<T> {
+    /// The page asked for, in a list in the order of `sort`.
+    ///
+    /// # Errors
+    /// 400 when the parameters contradict each other or the cursor belongs to another order.
+    pub fn page(&self, sort: &str) -> Result<Page, Problem> {
+        let page = self.params.resolve(sort)?;
+        let start = match page.position {
+            Position::Offset(offset) => Start::Offset(offset),
+            Position::After(cursor) => Start::After {
+                value: match cursor.key {
+                    paging::Key::Int(value) => SortValue::Int(value),
+                    paging::Key::Text(text) => SortValue::Text(text),
+                },
+                id: cursor.id,
+            },
+        };
+        Ok(Page { limit: page.limit, start })
+    }
+}
+
+/// Whether the client already has what carries `etag`.
+#[must_use]
+pub fn if_none_match(headers: &HeaderMap, etag: &str) -> bool {
+    let values = headers.get_all(IF_NONE_MATCH).iter().map(|value| value.as_bytes());
+    IfNoneMatch::parse(values).is_some_and(|condition| condition.is_fresh(etag))
+}

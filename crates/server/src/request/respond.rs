@@ -1,0 +1,88 @@
+//! From a command to an answer.
+
+use axum::response::{IntoResponse, Response};
+use domain::{Command, Rejection};
+use store::IdempotencyKey;
+
+use super::caller::Caller;
+use super::write::Conditions;
+use crate::app::{Answered, App, Failure, Keyed};
+use crate::http::problem::Problem;
+use crate::http::reply::Reply;
+use crate::wire::extract::BodyError;
+use crate::wire::invalid::Invalid;
+
+/// Why there is no answer but a problem.
+pub type RunError = Problem;
+
+/// Carries a command out and answers with what `render` makes of its outcome, or with the problem.
+///
+/// # Errors
+/// The [`Problem`] of a refusal or failure.
+pub async fn run<C>(
+    app: &App,
+    caller: &Caller,
+    conditions: Conditions,
+    command: C,
+    render: impl Fn(&C::Outcome) -> Reply + Send + 'static,
+) -> Result<Response, Problem>
+where
+    C: Command + Send + 'static,
+    C::Outcome: Send + 'static,
+{
+    let context = caller.context();
+    let Some((key, fingerprint)) = conditions.key else {
+        return match app.execute(command, context, None).await? {
+            Answered::Decided(Ok(outcome)) => Ok(render(&outcome).into_response()),
+            Answered::Decided(Err(rejection)) => Err(Problem::from(&rejection)),
+            // Only keyed commands have kept answers.
+            Answered::Kept { .. } => Err(Failure::Dropped.into()),
+        };
+    };
+    let key = IdempotencyKey {
+        principal: caller.actor.user_id.map_or(0, |id| id.0),
+        key: key.as_str().to_owned(),
+        fingerprint,
+        now_us: context.now_us,
+    };
+    let request_id = caller.request_id.clone();
+    let metrics = app.metrics().clone();
+    let render = Box::new(move |outcome: Result<&C::Outcome, &Rejection>| match outcome {
+        Ok(outcome) => render(outcome),
+        Err(rejection) => {
+            metrics.count_refusal(rejection.code());
+            Reply::of_problem(&Problem::from(rejection), request_id.as_str())
+        }
+    });
+    match app.execute(command, context, Some(Keyed { key, render })).await? {
+        Answered::Kept { reply, replayed: false } => Ok(reply.into_response()),
+        Answered::Kept { reply, replayed: true } => Ok(reply.replayed()),
+        Answered::Decided(_) => Err(Failure::Dropped.into()),
+    }
+}
+
+impl From<Invalid> for Problem {
+    fn from(invalid: Invalid) -> Self {
+        let errors = invalid.errors.into_iter();
+        Self::validation(errors.map(|error| FieldError::new(error.field, error.message)).collect())
+    }
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::Invalid(invalid) => invalid.into(),
+            BodyError::TooLarge { limit } => Self::payload_too_large(limit),
+            BodyError::UnsupportedMediaType { accepted } => Self::unsupported_media_type(accepted),
+            BodyError::Incomplete => Self::invalid("body", "did not arrive completely"),
+        }
+    }
+}
+
+impl From<store::StoreError> for Problem {
+    fn from(error: store::StoreError) -> Self {
+        Failure::from(error).into()
+    }
+}
+
+use crate::http::problem::FieldError;

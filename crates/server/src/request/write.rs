@@ -1,0 +1,90 @@
+//! What a command arrives with: a body, a key to repeat it under, a version it insists on.
+
+use axum::extract::{FromRequest, Request};
+use axum::http::header::IF_MATCH;
+use axum::http::request::Parts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::app::App;
+use crate::http::problem::Problem;
+use crate::wire::etag::IfMatch;
+use crate::wire::extract::{Format, format, parse_form, parse_json, read_body};
+use crate::wire::idempotency::{self, Key, fingerprint};
+
+/// The body of an operation that takes none: empty, or an empty object.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoBody {}
+
+/// The conditions of a command.
+#[derive(Debug, Clone, Default)]
+pub struct Conditions {
+    /// The version that `If-Match` insists on.
+    pub if_version: Option<i64>,
+    /// The key to repeat the request under, with the request's fingerprint.
+    pub key: Option<(Key, String)>,
+}
+
+/// A command's request: body and conditions. Comes last among a handler's arguments, so that permission is
+/// settled before the body is looked at.
+#[derive(Debug, Clone)]
+pub struct Write<T> {
+    /// The body.
+    pub body: T,
+    /// The conditions.
+    pub conditions: Conditions,
+}
+
+impl<T: DeserializeOwned + OperationBody> FromRequest<App> for Write<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let key = Key::parse(header_values(&parts, idempotency::HEADER))?;
+        let if_match = IfMatch::parse(header_values(&parts, IF_MATCH.as_str()))?;
+        let format = format(&parts.headers, T::FORMS)?;
+        let bytes = read_body(body, app.settings().max_body_bytes).await?;
+        let body = match format {
+            Format::Form => parse_form(&bytes)?,
+            // A body that may be absent is an empty object then.
+            Format::Json if bytes.is_empty() && T::MAY_BE_ABSENT => parse_json(b"{}")?,
+            Format::Json => parse_json(&bytes)?,
+        };
+        let key = key.map(|key| {
+            let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+            let condition = parts.headers.get(IF_MATCH).map(|value| value.as_bytes());
+            let mark = fingerprint(app.fingerprint_key(), parts.method.as_str(), path, condition, &bytes);
+            (key, mark)
+        });
+        Ok(Self { body, conditions: Conditions { if_version: version(if_match)?, key } })
+    }
+}
+
+/// What is particular about reading a body.
+pub trait OperationBody {
+    /// Whether forms are read besides JSON.
+    const FORMS: bool = false;
+    /// Whether no body at all stands for an empty object.
+    const MAY_BE_ABSENT: bool = false;
+}
+
+impl OperationBody for NoBody {
+    const MAY_BE_ABSENT: bool = true;
+}
+
+fn header_values<'a>(parts: &'a Parts, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    parts.headers.get_all(name).iter().map(|value| value.as_bytes())
+}
+
+/// The one version that `If-Match` names. A tag that is none of ours matches no version there can be.
+fn version(condition: Option<IfMatch>) -> Result<Option<i64>, Problem> {
+    match condition {
+        None | Some(IfMatch::Any) => Ok(None),
+        Some(IfMatch::Versions(versions)) => match versions.as_slice() {
+            [] => Ok(Some(0)),
+            [version] => Ok(Some(*version)),
+            _ => Err(Problem::invalid("If-Match", "must name one version")),
+        },
+    }
+}
