@@ -333,7 +333,8 @@ impl Transaction {
     /// Makes everything durable: when this returns, it is on disk. On SQLite the sync runs off the async workers.
     ///
     /// # Errors
-    /// Nothing was stored, except on [`StoreError::ConnectionLost`], after which only the database knows.
+    /// Nothing was stored, with two exceptions: after [`StoreError::ConnectionLost`] only the database knows, and
+    /// after [`StoreError::Io`] a sync may have failed whose data a later start of the database finds on the disk.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self.connection {
             TransactionConnection::Sqlite(transaction) => in_place(|| transaction.commit()),
