@@ -105,9 +105,9 @@ async fn measure(database: &Database, count: i64, rounds: i64) -> [Duration; 4] 
     })
 }
 
-async fn fresh(dir: &tempfile::TempDir, name: &str) -> Database {
+async fn fresh(dir: &tempfile::TempDir, name: &str, set_statements: bool) -> Database {
     let url = format!("sqlite:{}", dir.path().join(name).display());
-    let database = Database::open(&url, Options::default()).await.unwrap();
+    let database = Database::open(&url, Options { set_statements, ..Options::default() }).await.unwrap();
     let mut transaction = database.begin().await.unwrap();
     transaction.execute(CREATE, &[]).await.unwrap();
     transaction.commit().await.unwrap();
@@ -117,17 +117,24 @@ async fn fresh(dir: &tempfile::TempDir, name: &str) -> Database {
 #[tokio::test]
 async fn both_ways_run() {
     let dir = tempfile::tempdir().unwrap();
-    measure(&fresh(&dir, "once").await, 3, 2).await;
+    measure(&fresh(&dir, "set", true).await, 3, 2).await;
+    measure(&fresh(&dir, "single", false).await, 3, 2).await;
 }
 
 #[tokio::test]
 #[ignore = "a measurement for the release build"]
 async fn measured() {
     let dir = tempfile::tempdir().unwrap();
-    println!("median of 200 rounds: rows | insert single, set | update single, set");
+    println!(
+        "median of 200 rounds: rows, set_statements | insert by execute, by insert_rows | update likewise"
+    );
     for count in [1, 4, 16, 64, 256] {
-        let database = fresh(&dir, &count.to_string()).await;
-        let [single, set, update_single, update_set] = measure(&database, count, 200).await;
-        println!("{count:4} | {single:?}, {set:?} | {update_single:?}, {update_set:?}");
+        for set_statements in [true, false] {
+            let database = fresh(&dir, &format!("{count}-{set_statements}"), set_statements).await;
+            let [single, set, update_single, update_set] = measure(&database, count, 200).await;
+            println!(
+                "{count:4}, {set_statements:5} | {single:?}, {set:?} | {update_single:?}, {update_set:?}"
+            );
+        }
     }
 }
