@@ -1,3 +1,5 @@
 //! The only place where HTTP and JSON are spoken.
 
+pub mod auth;
 pub mod settings;
+pub mod wire;
