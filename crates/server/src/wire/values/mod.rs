@@ -1,0 +1,20 @@
+//! The values of the API: each carries its check and its schema, so that a limit is written once.
+//!
+//! Deserializing checks; the message of a refusal is the end of a sentence that starts with the field's name.
+//! Characters are counted, not bytes.
+
+mod integer;
+mod patch;
+mod text;
+mod words;
+
+pub use integer::{Id, PriceCents, Quantity, StockCount, Threshold};
+pub(crate) use integer::{integer_value, integer_visitor};
+pub use patch::Patch;
+pub use text::{
+    Description, Email, FullName, NewPassword, Note, Password, ProductName, Reason, Sku, Username,
+};
+pub use words::{Action, AllocateAt, Fulfilment, MovementKind, OrderState, Payment, Role, Status};
+
+#[cfg(test)]
+mod tests;

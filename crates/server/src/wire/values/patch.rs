@@ -1,0 +1,74 @@
+//! A field of a PATCH body: left out, null, or a value.
+
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+
+/// What a PATCH body says about one field that may be null. The field needs `#[serde(default)]`.
+///
+/// A field that may not be null is a plain `Option` only if null may mean "unchanged"; otherwise it is a
+/// `Patch` too, and [`Patch::not_null`] refuses the null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Patch<T> {
+    /// Not mentioned: stays as it is.
+    #[default]
+    Absent,
+    /// Explicitly emptied.
+    Null,
+    /// Set to this.
+    Value(T),
+}
+
+impl<T> Patch<T> {
+    /// Whether the body does not mention the field.
+    #[must_use]
+    pub const fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+
+    /// `None` when absent, `Some(None)` when null, `Some(Some(value))` otherwise.
+    #[must_use]
+    pub fn into_option(self) -> Option<Option<T>> {
+        match self {
+            Self::Absent => None,
+            Self::Null => Some(None),
+            Self::Value(value) => Some(Some(value)),
+        }
+    }
+
+    /// The value if there is one; refuses null.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::wire::invalid::Invalid) naming `field` when it is null.
+    pub fn not_null(self, field: &str) -> Result<Option<T>, crate::wire::invalid::Invalid> {
+        match self {
+            Self::Absent => Ok(None),
+            Self::Null => Err(crate::wire::invalid::Invalid::one(field, "must not be null")),
+            Self::Value(value) => Ok(Some(value)),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::<T>::deserialize(deserializer).map(|value| value.map_or(Self::Null, Self::Value))
+    }
+}
+
+// The derive of utoipa asks generic types for this trait; `PartialSchema` follows from it.
+impl<T: ToSchema> utoipa::__dev::ComposeSchema for Patch<T> {
+    fn compose(_: Vec<RefOr<Schema>>) -> RefOr<Schema> {
+        OneOfBuilder::new().item(ObjectBuilder::new().schema_type(Type::Null)).item(T::schema()).into()
+    }
+}
+
+impl<T: ToSchema> ToSchema for Patch<T> {
+    fn name() -> std::borrow::Cow<'static, str> {
+        std::borrow::Cow::Borrowed("Patch")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        T::schemas(schemas);
+    }
+}
