@@ -12,7 +12,7 @@ use super::in_flight::Claim;
 use crate::http::reply::Reply;
 
 /// How an outcome becomes an answer.
-pub type Render<O> = Box<dyn Fn(Result<&O, &Rejection>) -> Reply + Send>;
+pub(super) type Render<O> = Box<dyn Fn(Result<&O, &Rejection>) -> Reply + Send>;
 
 /// What makes a request repeatable.
 pub struct Keyed<O> {

@@ -9,7 +9,7 @@ use super::write::Conditions;
 use crate::app::{Answered, App, Failure, Keyed};
 use crate::http::problem::Problem;
 use crate::http::reply::Reply;
-use crate::wire::extract::BodyError;
+use crate::wire::invalid::BodyError;
 use crate::wire::invalid::Invalid;
 
 /// Why there is no answer but a problem.

@@ -1,0 +1,6 @@
+//! The API over real HTTP, each test on a database of its own.
+
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod smoke;
