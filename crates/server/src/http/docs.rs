@@ -180,7 +180,7 @@ fn swagger_config(documents: &[(&'static str, &'static str)]) -> Config<'static>
         .persist_authorization(true)
         .try_it_out_enabled(true)
         .display_request_duration(true)
-        .doc_expansion("none")
+        .doc_expansion("list")
         .filter(true)
         // The default asks a public service whether the document is valid.
         .validator_url("none")
