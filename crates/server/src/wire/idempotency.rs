@@ -1,7 +1,5 @@
 //! The key under which a request may be repeated, and the mark by which the same request is known.
 
-use std::fmt::Write as _;
-
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
@@ -72,8 +70,9 @@ pub fn fingerprint(
     }
     let mut out = String::with_capacity(64);
     for byte in mac.finalize().into_bytes() {
-        // Writing to a String cannot fail.
-        _ = write!(out, "{byte:02x}");
+        for nibble in [byte >> 4, byte & 15] {
+            out.push(char::from_digit(u32::from(nibble), 16).unwrap_or_default());
+        }
     }
     out
 }

@@ -201,6 +201,17 @@ fn patches_tell_absent_from_null() {
 }
 
 #[test]
+fn a_patch_without_default_is_noticed() {
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only refused")]
+    struct Careless {
+        name: Patch<ProductName>,
+    }
+    assert_eq!(errors_of::<Careless>(b"{}"), [("name".to_owned(), "is required".to_owned())]);
+    assert_eq!(errors_of::<Careless>(b"{\"name\":3}"), [("name".to_owned(), "must be text".to_owned())]);
+}
+
+#[test]
 fn secrets_and_addresses() {
     #[derive(Debug, Deserialize)]
     #[expect(dead_code, reason = "only refused")]
