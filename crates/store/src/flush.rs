@@ -178,7 +178,7 @@ static INSERT_EVENTS: TableRows = TableRows {
     key: &["id"],
 };
 static UPSERT_META: TableRows =
-    TableRows { table: "meta", columns: &[text("key"), text("value")], key: &["key"] };
+    TableRows { table: "meta", columns: &[text("name"), text("value")], key: &["name"] };
 static UPDATE_COUNTERS: UpdateRows =
     UpdateRows { table: "counters", key: &[text("name")], set: &[int("next")] };
 static UPSERT_ANSWERS: TableRows = TableRows {

@@ -1,6 +1,7 @@
-//! The only place where SQL is written.
+//! Where Stockroom keeps its records: the only crate in which SQL is written.
 //!
-//! [`Store::write`] carries a batch of commands out in one transaction; the reads fill plain views.
+//! [`Store::write`] carries a batch of commands out in one transaction; the reads fill plain views; [`driver`] is the
+//! narrow waist, the only module that names a database driver or a dialect.
 
 pub mod driver;
 mod error;
@@ -9,10 +10,11 @@ mod job;
 mod load;
 mod reads;
 mod rows;
+mod verify;
 mod views;
 mod write;
 
-pub use error::{StoreError, Violation};
+pub use error::{Cause, StoreError, Violation};
 pub use job::{ANSWER_LIFE_US, IdempotencyKey, Job, KeptAnswer, Verdict};
 pub use views::*;
 

@@ -45,7 +45,7 @@ const REFERENCES: &str = "SELECT r.id FROM {rows:id int} r \
      WHERE EXISTS (SELECT 1 FROM order_items i WHERE i.product_id = r.id)";
 const CENSUS: &str = "SELECT (SELECT COUNT(*) FROM (SELECT u.id FROM users u LIMIT 1) f), \
      (SELECT COUNT(*) FROM users u WHERE u.role = 'admin' AND u.is_active = 1)";
-const CURRENCY: &str = "SELECT m.value FROM meta m WHERE m.key = 'currency'";
+const CURRENCY: &str = "SELECT m.value FROM meta m WHERE m.name = 'currency'";
 
 /// The numbers for lines that only the writer appends: ledger and events.
 #[derive(Debug, Clone, Copy)]
@@ -138,7 +138,7 @@ async fn load_orders(
         snapshot.orders.insert(order.id, Some(order));
     }
     for mut row in transaction.query(ITEMS, &parameter).await? {
-        let (order_id, item) = rows::item(&mut row)?;
+        let (order_id, item) = rows::item(&mut row, 0)?;
         if let Some(Some(order)) = snapshot.orders.get_mut(&order_id) {
             order.items.push(item);
         }

@@ -1,0 +1,335 @@
+//! The driver: transactions, readers, set statements, errors and the schema.
+
+use std::time::Duration;
+use store::driver::{Cell, Database, DeleteRows, Kind, Options, Rows, TableRows, UpdateRows, Value};
+use store::{StoreError, Violation};
+use tempfile::TempDir;
+
+const CREATE_TOYS: &str = "CREATE TABLE toys (a {int} NOT NULL, b {int} NOT NULL, name {text}, \
+    n {int} NOT NULL, PRIMARY KEY (a, b), CONSTRAINT toys_n CHECK (n >= 0)) {clustered}";
+
+static TOYS: TableRows = TableRows {
+    table: "toys",
+    columns: &[("a", Kind::Int), ("b", Kind::Int), ("name", Kind::Text), ("n", Kind::Int)],
+    key: &["a", "b"],
+};
+static TOY_NUMBERS: UpdateRows =
+    UpdateRows { table: "toys", key: &[("a", Kind::Int), ("b", Kind::Int)], set: &[("n", Kind::Int)] };
+static TOY_KEYS: DeleteRows = DeleteRows { table: "toys", key: &[("a", Kind::Int), ("b", Kind::Int)] };
+
+struct Fixture {
+    dir: TempDir,
+    database: Database,
+}
+
+impl Fixture {
+    fn url(dir: &TempDir) -> String {
+        format!("sqlite:{}", dir.path().join("test.sqlite").display())
+    }
+
+    async fn with(options: Options) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::open(&Self::url(&dir), options).await.unwrap();
+        let mut transaction = database.begin().await.unwrap();
+        transaction.execute(CREATE_TOYS, &[]).await.unwrap();
+        transaction.commit().await.unwrap();
+        Self { dir, database }
+    }
+
+    async fn new() -> Self {
+        Self::with(Options::default()).await
+    }
+
+    async fn toys(&self) -> Vec<(i64, i64, Option<String>, i64)> {
+        let mut reader = self.database.reader().await.unwrap();
+        let rows = reader.query("SELECT a, b, name, n FROM toys ORDER BY a, b", &[]).await.unwrap();
+        rows.into_iter()
+            .map(|mut row| {
+                (row.int(0).unwrap(), row.int(1).unwrap(), row.opt_text(2).unwrap(), row.int(3).unwrap())
+            })
+            .collect()
+    }
+
+    async fn insert(&self, rows: &Rows) -> Result<(), StoreError> {
+        let mut transaction = self.database.begin().await?;
+        transaction.insert_rows(&TOYS, rows).await?;
+        transaction.commit().await
+    }
+}
+
+fn toy(a: i64, b: i64, name: &str, n: i64) -> [Cell<'_>; 4] {
+    [a.into(), b.into(), name.into(), n.into()]
+}
+
+fn rows<const N: usize, const WIDTH: usize>(all: [[Cell<'_>; WIDTH]; N]) -> Rows {
+    let mut rows = Rows::new();
+    all.into_iter().for_each(|row| rows.push(row));
+    rows
+}
+
+#[tokio::test]
+async fn set_statements_do_what_they_say() {
+    let fixture = Fixture::new().await;
+    let mut transaction = fixture.database.begin().await.unwrap();
+    let inserted = rows([toy(1, 1, "a", 1), toy(1, 2, "123", 2), toy(2, 1, "c", i64::MAX)]);
+    assert_eq!(transaction.insert_rows(&TOYS, &inserted).await.unwrap(), 3);
+    let changed = rows([[1.into(), 2.into(), 20.into()], [9.into(), 9.into(), 0.into()]]);
+    assert_eq!(transaction.update_rows(&TOY_NUMBERS, &changed).await.unwrap(), 1);
+    let replaced = rows([[1.into(), 1.into(), Cell::Null, 10.into()], toy(3, 3, "new", 3)]);
+    transaction.upsert_rows(&TOYS, &replaced).await.unwrap();
+    let gone = rows([[2.into(), 1.into()], [7.into(), 7.into()]]);
+    assert_eq!(transaction.delete_rows(&TOY_KEYS, &gone).await.unwrap(), 1);
+    assert_eq!(transaction.insert_rows(&TOYS, &Rows::new()).await.unwrap(), 0);
+    let wrong = transaction.insert_rows(&TOYS, &gone).await.unwrap_err();
+    assert!(matches!(wrong, StoreError::Misuse { .. }), "{wrong}");
+    transaction.commit().await.unwrap();
+    let expected = [
+        (1, 1, None, 10),
+        // A text that looks like a number stays a text.
+        (1, 2, Some("123".to_owned()), 20),
+        (3, 3, Some("new".to_owned()), 3),
+    ];
+    assert_eq!(fixture.toys().await, expected);
+}
+
+#[tokio::test]
+async fn a_row_source_joins_by_keys_and_every_text_survives() {
+    let fixture = Fixture::new().await;
+    let all: Vec<char> = ('\u{1}'..=char::MAX).collect();
+    let texts: Vec<String> = all.chunks(4096).map(|part| part.iter().collect()).collect();
+    let mut written = Rows::new();
+    for (text, id) in texts.iter().zip(1_i64..) {
+        written.push([id.into(), 0.into(), text.into(), 0.into()]);
+    }
+    fixture.insert(&written).await.unwrap();
+    assert!(fixture.toys().await.into_iter().map(|toy| toy.2.unwrap()).eq(texts));
+
+    let mut reader = fixture.database.reader().await.unwrap();
+    let keys = Rows::of_ints([3, 1, 99_999]).to_value().unwrap();
+    let sql = "SELECT r.a FROM {rows:a int} r JOIN toys t ON t.a = r.a WHERE t.n = ? ORDER BY r.a";
+    let found = reader.query(sql, &[keys, 0.into()]).await.unwrap();
+    assert_eq!(found.iter().map(|row| row.int(0).unwrap()).collect::<Vec<_>>(), [1, 3]);
+}
+
+#[tokio::test]
+async fn what_is_not_committed_is_undone() {
+    let fixture = Fixture::new().await;
+    let one = rows([toy(1, 1, "a", 1)]);
+    let mut transaction = fixture.database.begin().await.unwrap();
+    transaction.insert_rows(&TOYS, &one).await.unwrap();
+    assert!(fixture.toys().await.is_empty(), "readers do not see it yet");
+    drop(transaction);
+    let mut transaction = fixture.database.begin().await.unwrap();
+    transaction.insert_rows(&TOYS, &one).await.unwrap();
+    transaction.rollback().await.unwrap();
+    assert!(fixture.toys().await.is_empty());
+    fixture.insert(&one).await.unwrap();
+    assert_eq!(fixture.toys().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_cancelled_task_leaves_no_transaction() {
+    let fixture = Fixture::new().await;
+    let database = fixture.database.clone();
+    let task = tokio::spawn(async move {
+        let mut transaction = database.begin().await.unwrap();
+        transaction.insert_rows(&TOYS, &rows([toy(1, 1, "a", 1)])).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    tokio::task::yield_now().await;
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
+    fixture.insert(&rows([toy(2, 2, "b", 2)])).await.unwrap();
+    assert_eq!(fixture.toys().await.len(), 1);
+}
+
+#[tokio::test]
+async fn violations_are_told_apart_and_show_no_values() {
+    let fixture = Fixture::new().await;
+    fixture.insert(&rows([toy(1, 1, "secret", 1)])).await.unwrap();
+    let twice = fixture.insert(&rows([toy(1, 1, "secret", 1)])).await.unwrap_err();
+    assert_eq!(twice.duplicate(), Some("toys_a_b"));
+    assert_eq!(twice.to_string(), "the change violates the constraint \"toys_a_b\"");
+    let check = fixture.insert(&rows([toy(2, 1, "secret", -1)])).await.unwrap_err();
+    assert!(
+        matches!(&check, StoreError::Constraint { violation: Violation::Check, detail, .. } if detail == "toys_n"),
+        "{check:?}"
+    );
+    let mut transaction = fixture.database.begin().await.unwrap();
+    let error = transaction.execute("INSERT INTO toys (a) VALUES (?)", &[5.into()]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Constraint { violation: Violation::NotNull, .. }), "{error:?}");
+    let error = transaction.query("SELECT nonsense", &[]).await.unwrap_err();
+    assert_eq!(error.to_string(), "the database refused a statement");
+    let error = transaction.query("SELECT ?", &["a\0b".into()]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unsupported { .. }), "{error:?}");
+    let error = transaction.query("SELECT 1.5", &[]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Decode { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn another_process_that_writes_is_waited_for() {
+    let options = Options { busy_timeout: Duration::from_millis(40), ..Options::default() };
+    let fixture = Fixture::with(options.clone()).await;
+    let other = Database::open(&Fixture::url(&fixture.dir), options).await.unwrap();
+    let held = other.begin().await.unwrap();
+    let error = fixture.database.begin().await.unwrap_err();
+    assert!(error.is_retryable(), "{error:?}");
+    let waiting = {
+        let database = fixture.database.clone();
+        tokio::spawn(async move { database.begin().await.is_ok() })
+    };
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    drop(held);
+    assert!(waiting.await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_does_not_move_and_readers_cannot_write() {
+    let fixture = Fixture::with(Options { readers: 2, ..Options::default() }).await;
+    const COUNT: &str = "SELECT count(*) FROM toys";
+    let mut reader = fixture.database.reader().await.unwrap();
+    reader.begin_snapshot().await.unwrap();
+    assert_eq!(reader.query(COUNT, &[]).await.unwrap()[0].int(0).unwrap(), 0);
+    assert!(reader.begin_snapshot().await.is_err());
+    fixture.insert(&rows([toy(1, 1, "a", 1)])).await.unwrap();
+    assert_eq!(reader.query_long(COUNT, &[]).await.unwrap()[0].int(0).unwrap(), 0);
+    reader.end_snapshot().await.unwrap();
+    assert_eq!(reader.query_dynamic(COUNT, &[]).await.unwrap()[0].int(0).unwrap(), 1);
+    assert!(reader.query_dynamic_long("DELETE FROM toys", &[]).await.is_err());
+
+    // A snapshot ends with its reader, and a third reader waits for one of two.
+    reader.begin_snapshot().await.unwrap();
+    assert_eq!(reader.query(COUNT, &[]).await.unwrap()[0].int(0).unwrap(), 1);
+    let second = fixture.database.reader().await.unwrap();
+    let third = tokio::time::timeout(Duration::from_millis(20), fixture.database.reader()).await;
+    assert!(third.is_err(), "all readers are in use");
+    drop((reader, second));
+    fixture.insert(&rows([toy(2, 2, "b", 2)])).await.unwrap();
+    let mut both = [fixture.database.reader().await.unwrap(), fixture.database.reader().await.unwrap()];
+    for reader in &mut both {
+        assert_eq!(reader.query(COUNT, &[]).await.unwrap()[0].int(0).unwrap(), 2);
+    }
+}
+
+#[tokio::test]
+async fn urls_are_checked() {
+    for url in [
+        "postgres://u:secret@h/d",
+        "mysql://u:secret@h/d",
+        "sqlite::memory:",
+        "secret",
+        "sqlite:",
+        "redis:secret",
+    ] {
+        let error = Database::open(url, Options::default()).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unsupported { .. }), "{url}: {error:?}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let missing = format!("sqlite:{}/no/such/dir.sqlite", dir.path().display());
+    assert!(matches!(Database::open(&missing, Options::default()).await, Err(StoreError::Io(_))));
+    std::fs::write(dir.path().join("text"), "this is not a database, though it is long enough".repeat(99))
+        .unwrap();
+    let text = format!("sqlite://{}/text", dir.path().display());
+    assert!(matches!(Database::open(&text, Options::default()).await, Err(StoreError::Corrupt(_))));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_files_are_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let fixture = Fixture::new().await;
+    let mut seen = 0;
+    for entry in std::fs::read_dir(fixture.dir.path()).unwrap() {
+        let mode = entry.unwrap().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        seen += 1;
+    }
+    assert!(seen >= 2, "the database and its log");
+}
+
+#[tokio::test]
+async fn a_commit_is_durable_and_as_slow_as_the_disk_is_said_to_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { sync_delay: Some(Duration::from_millis(30)), ..Options::default() };
+    let database = Database::open(&Fixture::url(&dir), options).await.unwrap();
+    let mut transaction = database.begin().await.unwrap();
+    for (pragma, expected) in [
+        ("PRAGMA journal_mode", Value::from("wal")),
+        ("PRAGMA synchronous", 2.into()),
+        ("PRAGMA foreign_keys", 1.into()),
+        ("PRAGMA temp_store", 2.into()),
+        ("PRAGMA cache_size", (-16 * 1024).into()),
+        ("PRAGMA wal_autocheckpoint", 4000.into()),
+    ] {
+        let mut found = transaction.query(pragma, &[]).await.unwrap().remove(0);
+        let found = found.int(0).map(Value::from).or_else(|_| found.text(0).map(Value::from)).unwrap();
+        assert_eq!(found, expected, "{pragma}");
+    }
+    transaction.execute(CREATE_TOYS, &[]).await.unwrap();
+    let started = std::time::Instant::now();
+    transaction.commit().await.unwrap();
+    assert!(started.elapsed() >= Duration::from_millis(30));
+    database.checkpoint().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_schema_is_created_once_and_guards_the_rules() {
+    let fixture = Fixture::new().await;
+    let applied = fixture.database.migrate(1_000).await.unwrap();
+    assert_eq!(applied.iter().map(|one| (one.version, one.name)).collect::<Vec<_>>(), [(1, "initial")]);
+    assert!(fixture.database.migrate(2_000).await.unwrap().is_empty());
+
+    let mut transaction = fixture.database.begin().await.unwrap();
+    let counters = transaction.query("SELECT name FROM counters WHERE next = 1", &[]).await.unwrap();
+    assert_eq!(counters.len(), 6);
+    const PRODUCT: &str = "INSERT INTO products VALUES (?, ?, 'n', '', 'n', ?, 1, NULL, 0, 0, 1, 5, 5)";
+    transaction.execute(PRODUCT, &[1.into(), "S".into(), 100.into()]).await.unwrap();
+    const LEVEL: &str = "INSERT INTO stock_levels VALUES (?, 1, ?, ?, 1)";
+    transaction.execute(LEVEL, &[1.into(), 5.into(), 5.into()]).await.unwrap();
+
+    let same_sku = transaction.execute(PRODUCT, &[2.into(), "S".into(), 100.into()]).await.unwrap_err();
+    assert_eq!(same_sku.duplicate(), Some("products_sku"));
+    let cheap = transaction.execute(PRODUCT, &[2.into(), "T".into(), (-1).into()]).await.unwrap_err();
+    assert!(matches!(cheap, StoreError::Constraint { violation: Violation::Check, .. }), "{cheap:?}");
+    const OVERSELL: &str = "UPDATE stock_levels SET allocated = ?, on_hand = ? WHERE product_id = 1";
+    for (allocated, on_hand) in [(6, 5), (-1, 5), (0, -1)] {
+        let error = transaction.execute(OVERSELL, &[allocated.into(), on_hand.into()]).await.unwrap_err();
+        assert!(matches!(error, StoreError::Constraint { violation: Violation::Check, .. }), "{error:?}");
+    }
+    let orphan = transaction.execute(LEVEL, &[9.into(), 0.into(), 0.into()]).await.unwrap_err();
+    assert!(matches!(orphan, StoreError::Constraint { violation: Violation::ForeignKey, .. }), "{orphan:?}");
+}
+
+/// What `EXPLAIN QUERY PLAN` says, one line per step.
+async fn plan(database: &Database, sql: &str) -> String {
+    let mut transaction = database.begin().await.unwrap();
+    let steps =
+        transaction.query_dynamic(&format!("EXPLAIN QUERY PLAN {sql}"), &["[]".into()]).await.unwrap();
+    let lines: Vec<_> = steps.into_iter().map(|mut row| row.text(3).unwrap()).collect();
+    lines.join("\n")
+}
+
+#[tokio::test]
+async fn set_statements_look_rows_up_by_key() {
+    let fixture = Fixture::new().await;
+    fixture.database.migrate(1).await.unwrap();
+    let update = "UPDATE stock_levels SET on_hand = r.on_hand FROM \
+        {rows:product_id int, location_id int, on_hand int} r \
+        WHERE stock_levels.product_id = r.product_id AND stock_levels.location_id = r.location_id";
+    let delete = "DELETE FROM stock_levels WHERE (product_id, location_id) IN \
+        (SELECT r.product_id, r.location_id FROM {rows:product_id int, location_id int} r)";
+    let by_id = "UPDATE orders SET state = r.state FROM {rows:id int, state text} r WHERE orders.id = r.id";
+    for (sql, lookup) in [
+        (update, "SEARCH stock_levels USING PRIMARY KEY (product_id=? AND location_id=?)"),
+        (delete, "SEARCH stock_levels USING PRIMARY KEY (product_id=? AND location_id=?)"),
+        (by_id, "SEARCH orders USING INTEGER PRIMARY KEY (rowid=?)"),
+    ] {
+        let plan = plan(&fixture.database, sql).await;
+        assert!(plan.contains(lookup), "{plan}");
+        let rows = plan.find("SCAN json_each VIRTUAL TABLE").unwrap_or_else(|| panic!("{plan}"));
+        // An update walks the rows and looks each up; a delete walks the keys of its subquery.
+        assert!(plan.find(lookup) > Some(rows) || sql == delete, "{plan}");
+        assert!(!plan.contains("SCAN stock_levels") && !plan.contains("AUTOMATIC"), "{plan}");
+    }
+}

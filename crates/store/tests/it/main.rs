@@ -1,0 +1,3 @@
+//! Tests of the store against real database files.
+
+mod driver;
