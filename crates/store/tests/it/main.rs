@@ -1,3 +1,13 @@
 //! Tests of the store against real database files.
 
+// Said so that the lints know that functions between the tests are tests too.
+#[cfg(test)]
 mod driver;
+#[cfg(test)]
+mod idempotency;
+#[cfg(test)]
+mod shop;
+#[cfg(test)]
+mod verify;
+#[cfg(test)]
+mod write;
