@@ -5,3 +5,10 @@
 mod driver;
 #[cfg(test)]
 mod set_or_single;
+mod idempotency;
+#[cfg(test)]
+mod shop;
+#[cfg(test)]
+mod verify;
+#[cfg(test)]
+mod write;
