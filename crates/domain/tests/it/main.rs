@@ -1,0 +1,5 @@
+//! The rules, one table a command, and random play under the eyes of a second model.
+
+mod any;
+mod auditor;
+mod shop;
