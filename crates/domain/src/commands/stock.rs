@@ -82,7 +82,12 @@ impl AdjustStock {
             return Err(Rejection::TooManyLines { limit: MAX_ADJUSTMENT_LINES });
         }
         let ids = self.lines.iter().map(|line| line.product_id);
-        let unknown: Vec<_> = ids.clone().filter(|id| snapshot.product(*id).is_none()).collect();
+        let mut unknown = Vec::new();
+        for id in ids.clone().filter(|id| snapshot.product(*id).is_none()) {
+            if !unknown.contains(&id) {
+                unknown.push(id);
+            }
+        }
         if !unknown.is_empty() {
             return Err(Rejection::ProductsNotFound(unknown));
         }
