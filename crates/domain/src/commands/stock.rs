@@ -120,7 +120,9 @@ fn adjust(draft: &mut Draft<'_>, position: usize, line: &StockLine) -> Result<()
     let before = draft.level(product_id);
     let (kind, delta) = match line.change {
         StockChange::Increment(quantity) => {
-            require_range("quantity", Some(position), quantity, (1, MAX_STOCK))?;
+            // What still fits, so that the refusal names the field of the line and the largest value it can have.
+            let room = MAX_STOCK - before.on_hand;
+            require_range("quantity", Some(position), quantity, (1, room))?;
             (MovementKind::Received, quantity)
         }
         StockChange::Decrement(quantity) => {
