@@ -19,6 +19,11 @@ pub(crate) enum Shown {
 /// What an outcome shows of the shop.
 pub(crate) trait Shows {
     fn shown(&self) -> Vec<Shown>;
+
+    /// Whether anything changed, if the outcome says so.
+    fn changed(&self) -> Option<bool> {
+        None
+    }
 }
 
 impl Shows for OrderPlaced {
@@ -30,6 +35,10 @@ impl Shows for OrderPlaced {
 impl Shows for OrderChanged {
     fn shown(&self) -> Vec<Shown> {
         vec![Shown::Order { order: self.order.clone(), user_name: self.user_name.clone() }]
+    }
+
+    fn changed(&self) -> Option<bool> {
+        Some(self.changed)
     }
 }
 
@@ -67,8 +76,10 @@ impl Shows for () {
 }
 
 /// An outcome that differs from what is stored would be a lie to the caller.
-pub(crate) fn check_shown(shop: &Shop, shown: &[Shown]) -> Result<(), String> {
-    for row in shown {
+pub(crate) fn check_shown(shop: &Shop, verdict: &Verdict) -> Result<(), String> {
+    let changes = verdict.effects != Effects::default();
+    ensure!(verdict.changed.is_none_or(|changed| changed == changes), "changed, or not? {verdict:?}");
+    for row in &verdict.shown {
         match row {
             Shown::Order { order, user_name } => {
                 let stored = shop.orders.get(&order.id);
@@ -96,6 +107,8 @@ pub(crate) fn check_shown(shop: &Shop, shown: &[Shown]) -> Result<(), String> {
 pub(crate) struct Verdict {
     pub(crate) effects: Effects,
     pub(crate) shown: Vec<Shown>,
+    /// Whether the outcome says that anything changed, if it says so.
+    pub(crate) changed: Option<bool>,
 }
 
 macro_rules! any_command {
@@ -113,7 +126,8 @@ macro_rules! any_command {
                 match self {
                     $(Self::$name(command) => {
                         let decision = command.decide(snapshot, context)?;
-                        Ok(Verdict { shown: decision.outcome.shown(), effects: decision.effects })
+                        let (shown, changed) = (decision.outcome.shown(), decision.outcome.changed());
+                        Ok(Verdict { effects: decision.effects, shown, changed })
                     })+
                 }
             }

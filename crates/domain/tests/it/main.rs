@@ -2,4 +2,6 @@
 
 mod any;
 mod auditor;
+mod commands;
 mod shop;
+mod words;

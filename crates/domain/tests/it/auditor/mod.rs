@@ -64,7 +64,7 @@ impl Auditor {
         match (&verdict, expected) {
             (Ok(verdict), Ok(news)) => {
                 self.shop.apply(&verdict.effects)?;
-                check_shown(&self.shop, &verdict.shown)?;
+                check_shown(&self.shop, verdict)?;
                 compare::news(&verdict.effects, context, news)?;
                 self.count(&verdict.effects);
                 verdict.effects.changes.iter().for_each(|change| evolving.apply(change));
