@@ -8,7 +8,7 @@ mod patch;
 mod text;
 mod words;
 
-pub use integer::{Id, PriceCents, Quantity, StockCount, Threshold};
+pub use integer::{EventLimit, EventNumber, Id, PriceCents, Quantity, StockCount, Threshold};
 pub(crate) use integer::{integer_value, integer_visitor};
 pub use patch::Patch;
 pub use text::{
