@@ -12,7 +12,8 @@ pub use integer::{EventLimit, EventNumber, Id, PriceCents, Quantity, StockCount,
 pub(crate) use integer::{integer_value, integer_visitor};
 pub use patch::Patch;
 pub use text::{
-    Description, Email, FullName, NewPassword, Note, Password, ProductName, Reason, Sku, Username,
+    Description, Email, FullName, Login, NewPassword, Note, Password, ProductName, Reason, RefreshToken,
+    SearchText, Sku, Username,
 };
 pub use words::{Action, AllocateAt, Fulfilment, MovementKind, OrderState, Payment, Role, Status};
 
