@@ -8,11 +8,12 @@ mod patch;
 mod text;
 mod words;
 
-pub use integer::{Id, PriceCents, Quantity, StockCount, Threshold};
+pub use integer::{EventLimit, EventNumber, Id, PriceCents, Quantity, StockCount, Threshold};
 pub(crate) use integer::{integer_value, integer_visitor};
 pub use patch::Patch;
 pub use text::{
-    Description, Email, FullName, NewPassword, Note, Password, ProductName, Reason, Sku, Username,
+    Description, Email, FullName, Login, NewPassword, Note, Password, ProductName, Reason, RefreshToken,
+    SearchText, Sku, Username,
 };
 pub use words::{Action, AllocateAt, Fulfilment, MovementKind, OrderState, Payment, Role, Status};
 
