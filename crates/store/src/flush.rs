@@ -1,6 +1,6 @@
 //! Writes what a batch decided, set-wise: one statement a table and kind of change, whatever the size of the batch.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     Change, Effects, Fact, Movement, Order, OrderId, Product, ProductId, RecordedEvent, Snapshot, UserId,
@@ -208,7 +208,8 @@ pub(crate) struct Pending {
     orders: BTreeSet<OrderId>,
     movements: Vec<Movement>,
     events: Vec<RecordedEvent>,
-    answers: Vec<(IdempotencyKey, KeptAnswer)>,
+    /// By principal and key. One that expires within the batch is written as it is in the end.
+    answers: BTreeMap<(i64, String), (IdempotencyKey, KeptAnswer)>,
     open_shop: Option<String>,
     forget_before_us: Option<i64>,
 }
@@ -240,7 +241,7 @@ impl Pending {
 
     /// Keeps an answer for repetitions of its request.
     pub(crate) fn keep(&mut self, key: IdempotencyKey, answer: KeptAnswer) {
-        self.answers.push((key, answer));
+        self.answers.insert((key.principal, key.key.clone()), (key, answer));
     }
 
     /// Whether there is nothing to write.
@@ -326,7 +327,7 @@ impl Pending {
                 user.updated_at_us.into(),
             ]);
         }
-        transaction.update_rows(&UPDATE_USERS, &old).await?;
+        update_all(transaction, &UPDATE_USERS, &old).await?;
         transaction.insert_rows(&INSERT_USERS, &new).await?;
         Ok(())
     }
@@ -341,7 +342,7 @@ impl Pending {
         for product in self.products.iter().filter_map(|id| snapshot.product(*id)) {
             push_product(if product.id.0 >= first.product { &mut new } else { &mut old }, product);
         }
-        transaction.update_rows(&UPDATE_PRODUCTS, &old).await?;
+        update_all(transaction, &UPDATE_PRODUCTS, &old).await?;
         transaction.insert_rows(&INSERT_PRODUCTS, &new).await?;
         let (mut new, mut old) = (Rows::new(), Rows::new());
         for level in self.levels.iter().filter_map(|id| snapshot.level(*id)) {
@@ -356,7 +357,7 @@ impl Pending {
                 level.version.into(),
             ]);
         }
-        transaction.update_rows(&UPDATE_LEVELS, &old).await?;
+        update_all(transaction, &UPDATE_LEVELS, &old).await?;
         transaction.insert_rows(&INSERT_LEVELS, &new).await?;
         Ok(())
     }
@@ -386,8 +387,8 @@ impl Pending {
                 }
             }
         }
-        transaction.update_rows(&UPDATE_ORDERS, &old).await?;
-        transaction.update_rows(&UPDATE_ITEMS, &old_items).await?;
+        update_all(transaction, &UPDATE_ORDERS, &old).await?;
+        update_all(transaction, &UPDATE_ITEMS, &old_items).await?;
         transaction.insert_rows(&INSERT_ORDERS, &new).await?;
         transaction.insert_rows(&INSERT_ITEMS, &new_items).await?;
         Ok(())
@@ -444,7 +445,7 @@ impl Pending {
 
     async fn write_answers(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
         let mut rows = Rows::new();
-        for (key, answer) in &self.answers {
+        for (key, answer) in self.answers.values() {
             let kept = answer.to_json();
             rows.push([
                 key.principal.into(),
@@ -480,9 +481,23 @@ impl Pending {
                 rows.push([name.into(), after.into()]);
             }
         }
-        transaction.update_rows(&UPDATE_COUNTERS, &rows).await?;
+        update_all(transaction, &UPDATE_COUNTERS, &rows).await?;
         Ok(())
     }
+}
+
+/// Updates rows that must all be there; one that is missing is damage that must not grow.
+async fn update_all(
+    transaction: &mut Transaction,
+    table: &'static UpdateRows,
+    rows: &Rows,
+) -> Result<(), StoreError> {
+    let updated = transaction.update_rows(table, rows).await?;
+    if usize::try_from(updated) == Ok(rows.len()) {
+        return Ok(());
+    }
+    let wanted = rows.len();
+    Err(StoreError::decode(format!("{updated} rows of the table {} are there, not {wanted}", table.table)))
 }
 
 /// A batch has far fewer lines than `i64` has numbers.

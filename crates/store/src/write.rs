@@ -23,7 +23,8 @@ impl Store {
     /// Carries a batch of commands out in one transaction and returns when it is durable, with one verdict a job.
     ///
     /// A conflict with another writer runs the same batch again. A constraint that the rules did not foresee
-    /// (another server took the SKU first, say) splits the batch until the one at fault stands alone.
+    /// (two products trading their SKUs, say), or a row or text that cannot be read or written, splits the batch
+    /// until the one at fault stands alone.
     pub async fn write(&self, jobs: &mut [Box<dyn Job>]) -> Vec<Verdict> {
         let mut verdicts = Vec::with_capacity(jobs.len());
         // A stack of ranges still to be done, the earliest on top: order of arrival is kept.
@@ -32,7 +33,7 @@ impl Store {
             let Some(part) = jobs.get_mut(from..to) else { continue };
             match self.write_with_retries(part).await {
                 Ok(done) => verdicts.extend(done),
-                Err(StoreError::Constraint { .. }) if part.len() > 1 => {
+                Err(error) if part.len() > 1 && may_be_of_one(&error) => {
                     let middle = from + part.len() / 2;
                     ranges.push((middle, to));
                     ranges.push((from, middle));
@@ -65,8 +66,10 @@ impl Store {
             keys.absorb(job.keys());
         }
         let mut transaction = self.database().begin().await?;
-        let mut kept = load_answers(&mut transaction, jobs).await?;
         let (mut snapshot, lines) = load(&mut transaction, keys).await?;
+        // Only now, behind the lock on the counters: otherwise another server might carry the same request out
+        // between this look and our turn.
+        let mut kept = load_answers(&mut transaction, jobs).await?;
         let first = snapshot.next;
         let mut pending = Pending::default();
         let mut verdicts = Vec::with_capacity(jobs.len());
@@ -94,6 +97,11 @@ impl Store {
         }
         Ok(verdicts)
     }
+}
+
+/// Whether the fault may lie with one command alone, so that the others of its batch deserve another try.
+fn may_be_of_one(error: &StoreError) -> bool {
+    !error.is_outage() && !matches!(error, StoreError::Corrupt(_) | StoreError::Migration { .. })
 }
 
 /// The answers kept for the keys of a batch, those of its own earlier jobs included.

@@ -143,7 +143,7 @@ async fn swapped_skus_split_the_batch() {
 async fn what_the_rules_did_not_foresee_is_refused_alone() {
     let shop = Shop::new().await;
     let a = shop.product("A", 5).await.id;
-    // As if another server had sold all of it: the database alone knows.
+    // A rule that the database alone knows, as a later version's schema might.
     shop.sabotage("CREATE UNIQUE INDEX one_name ON users (full_name)");
     let named = |name: &str| domain::CreateUser { full_name: Some("Same".to_owned()), ..new_user(name) };
     let mut batch = Batch::default();
@@ -160,6 +160,24 @@ async fn what_the_rules_did_not_foresee_is_refused_alone() {
     assert!(placed.get().is_ok());
     assert_eq!((first.get().unwrap().id, third.get().unwrap().id), (UserId(1), UserId(2)));
     shop.assert_sound().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_or_read_fails_alone() {
+    let shop = Shop::new().await;
+    let (a, b) = (shop.product("A", 5).await.id, shop.product("B", 5).await.id);
+    let order = shop.place(None, &[(b, 1)]).await.id;
+    shop.sabotage("UPDATE orders SET state = 'lost' WHERE id = 1");
+    let mut batch = Batch::default();
+    batch.add(shop.context(), new_product("nul\0", 1));
+    let placed = batch.add(shop.context(), new_order(None, &[(a, 1)]));
+    batch.add(shop.context(), act(order, Action::Cancel));
+    let made = batch.add(shop.context(), new_product("C", 1));
+    let verdicts = shop.write(&mut batch).await;
+    let failed: Vec<_> = verdicts.iter().map(|verdict| matches!(verdict, Verdict::Failed(_))).collect();
+    assert_eq!(failed, [true, false, true, false], "{verdicts:?}");
+    assert_eq!(placed.get().unwrap().order.id, OrderId(2));
+    assert_eq!(made.get().unwrap().product.id, ProductId(3));
 }
 
 #[tokio::test]
