@@ -179,7 +179,7 @@ CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at_us);
 
 -- A marker for each batch of commands, under an id that the server chose beforehand. When the connection to a database
 -- on a network is lost during COMMIT, looking for the marker tells whether the batch was committed. SQLite does not
--- need it: there a COMMIT that fails has not happened.
+-- need it: there is no connection to lose.
 CREATE TABLE batches (
     id {id},
     committed_at_us {int} NOT NULL

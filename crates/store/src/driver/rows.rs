@@ -144,22 +144,36 @@ impl Rows {
         Ok(Value::Text(json))
     }
 
+    /// The rows one by one.
+    pub(super) fn iter(&self) -> impl Iterator<Item = impl Iterator<Item = Cell<'_>>> {
+        self.cells.chunks(self.width.max(1)).map(|row| {
+            row.iter().map(|cell| match *cell {
+                Stored::Null => Cell::Null,
+                Stored::Int(value) => Cell::Int(value),
+                Stored::Text { start, end } => Cell::Text(&self.text[start..end]),
+            })
+        })
+    }
+
+    /// Whether every database can store these texts.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        if self.text.contains('\0') { Err(nul_refused()) } else { Ok(()) }
+    }
+
     /// Appends `[[1,"x",null],…]`.
     pub(super) fn write_json(&self, out: &mut String) -> Result<(), StoreError> {
-        if self.text.contains('\0') {
-            return Err(nul_refused());
-        }
+        self.check()?;
         out.push('[');
-        for (row, cells) in self.cells.chunks(self.width.max(1)).enumerate() {
+        for (row, cells) in self.iter().enumerate() {
             out.push_str(if row == 0 { "[" } else { ",[" });
-            for (column, cell) in cells.iter().enumerate() {
+            for (column, cell) in cells.enumerate() {
                 if column > 0 {
                     out.push(',');
                 }
-                match *cell {
-                    Stored::Null => out.push_str("null"),
-                    Stored::Int(value) => push_int(out, value),
-                    Stored::Text { start, end } => push_text(out, &self.text[start..end]),
+                match cell {
+                    Cell::Null => out.push_str("null"),
+                    Cell::Int(value) => push_int(out, value),
+                    Cell::Text(text) => push_text(out, text),
                 }
             }
             out.push(']');

@@ -2,7 +2,6 @@
 
 use super::{Dialect, Kind};
 use crate::StoreError;
-use std::fmt::Write as _;
 
 /// A column and its type.
 pub type Column = (&'static str, Kind);
@@ -79,6 +78,46 @@ impl SetStatement {
     }
 }
 
+/// The same for SQLite and one row at a time, whose values are the parameters 1, 2, … in their order.
+pub(super) fn single_sql(statement: SetStatement) -> String {
+    let placeholders = |columns: std::ops::Range<usize>| {
+        columns.map(|index| format!("?{}", index + 1)).collect::<Vec<_>>().join(", ")
+    };
+    let equal = |columns: &'static [Column], first: usize, separator: &str| {
+        let all: Vec<_> =
+            names(columns).zip(first + 1..).map(|(name, at)| format!("{name} = ?{at}")).collect();
+        all.join(separator)
+    };
+    let insert = |rows: &TableRows| {
+        let columns = list(names(rows.columns), ", ", str::to_owned);
+        format!("INSERT INTO {} ({columns}) VALUES ({})", rows.table, placeholders(0..rows.columns.len()))
+    };
+    match statement {
+        SetStatement::Insert(rows) => insert(rows),
+        SetStatement::Upsert(rows) => insert(rows) + &on_conflict(rows),
+        SetStatement::Update(rows) => format!(
+            "UPDATE {} SET {} WHERE {}",
+            rows.table,
+            equal(rows.set, rows.key.len(), ", "),
+            equal(rows.key, 0, " AND "),
+        ),
+        SetStatement::Delete(rows) => {
+            format!("DELETE FROM {} WHERE {}", rows.table, equal(rows.key, 0, " AND "))
+        }
+    }
+}
+
+/// What SQLite and PostgreSQL do with a row whose key exists.
+fn on_conflict(rows: &TableRows) -> String {
+    let key = rows.key.join(", ");
+    let values: Vec<_> = names(rows.columns).filter(|name| !rows.key.contains(name)).collect();
+    if values.is_empty() {
+        return format!(" ON CONFLICT ({key}) DO NOTHING");
+    }
+    let set = list(values, ", ", |name| format!("{name} = excluded.{name}"));
+    format!(" ON CONFLICT ({key}) DO UPDATE SET {set}")
+}
+
 /// `{rows:a int, b text} r`
 fn source<'a>(columns: impl IntoIterator<Item = &'a Column>) -> String {
     let list: Vec<_> = columns.into_iter().map(|(name, kind)| format!("{name} {}", kind.word())).collect();
@@ -110,29 +149,18 @@ fn insert(rows: &TableRows) -> String {
 }
 
 fn upsert(rows: &TableRows, dialect: Dialect) -> String {
-    let mut sql = insert(rows);
-    let values: Vec<_> = names(rows.columns).filter(|name| !rows.key.contains(name)).collect();
-    let key = rows.key.join(", ");
-    let _ = match (dialect, values.is_empty()) {
+    let insert = insert(rows);
+    if dialect != Dialect::MySql {
         // Without WHERE, SQLite would read ON as part of a join.
-        (Dialect::Sqlite | Dialect::Postgres, true) => {
-            write!(sql, " WHERE true ON CONFLICT ({key}) DO NOTHING")
-        }
-        (Dialect::Sqlite | Dialect::Postgres, false) => {
-            let set = list(values, ", ", |name| format!("{name} = excluded.{name}"));
-            write!(sql, " WHERE true ON CONFLICT ({key}) DO UPDATE SET {set}")
-        }
+        return format!("{insert} WHERE true{}", on_conflict(rows));
+    }
+    let mut values: Vec<_> = names(rows.columns).filter(|name| !rows.key.contains(name)).collect();
+    if values.is_empty() {
         // MySQL has no DO NOTHING; setting the key to itself changes nothing.
-        (Dialect::MySql, true) => {
-            let set = list(rows.key.iter().copied(), ", ", |name| format!("{name} = r.{name}"));
-            write!(sql, " ON DUPLICATE KEY UPDATE {set}")
-        }
-        (Dialect::MySql, false) => {
-            let set = list(values, ", ", |name| format!("{name} = r.{name}"));
-            write!(sql, " ON DUPLICATE KEY UPDATE {set}")
-        }
-    };
-    sql
+        values = rows.key.to_vec();
+    }
+    let set = list(values, ", ", |name| format!("{name} = r.{name}"));
+    format!("{insert} ON DUPLICATE KEY UPDATE {set}")
 }
 
 fn update(rows: &UpdateRows, dialect: Dialect) -> String {
@@ -185,7 +213,7 @@ mod tests {
     static GONE: DeleteRows = DeleteRows { table: "stock", key: &[("a", Kind::Int), ("b", Kind::Int)] };
 
     const SQLITE_ROWS: &str =
-        "(SELECT value->>0 AS a, value->>1 AS b, value->>2 AS note FROM json_each(?)) r";
+        "(SELECT value->>0 AS a, value->>1 AS b, value->>2 AS note FROM jsonb_each(?)) r";
     const POSTGRES_ROWS: &str = "(SELECT (e->>0)::bigint AS a, (e->>1)::bigint AS b, e->>2 AS note \
                                  FROM jsonb_array_elements($1::jsonb) e) r";
     const MYSQL_ROWS: &str = "JSON_TABLE(?, '$[*]' COLUMNS(a BIGINT PATH '$[0]', b BIGINT PATH '$[1]', \
@@ -226,7 +254,7 @@ mod tests {
         let conflict = "WHERE true ON CONFLICT (a) DO NOTHING";
         check(
             SetStatement::Upsert(&KEYS),
-            &format!("{text} (SELECT value->>0 AS a FROM json_each(?)) r {conflict}"),
+            &format!("{text} (SELECT value->>0 AS a FROM jsonb_each(?)) r {conflict}"),
             &format!(
                 "{text} (SELECT (e->>0)::bigint AS a FROM jsonb_array_elements($1::jsonb) e) r {conflict}"
             ),
@@ -249,11 +277,27 @@ mod tests {
     }
 
     #[test]
+    fn one_row_at_a_time_on_sqlite() {
+        for (statement, sql) in [
+            (SetStatement::Insert(&STOCK), "INSERT INTO stock (a, b, note) VALUES (?1, ?2, ?3)"),
+            (
+                SetStatement::Upsert(&STOCK),
+                "INSERT INTO stock (a, b, note) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT (a, b) DO UPDATE SET note = excluded.note",
+            ),
+            (SetStatement::Update(&CHANGE), "UPDATE stock SET b = ?2, note = ?3 WHERE a = ?1"),
+            (SetStatement::Delete(&GONE), "DELETE FROM stock WHERE a = ?1 AND b = ?2"),
+        ] {
+            assert_eq!(single_sql(statement), sql);
+        }
+    }
+
+    #[test]
     fn delete_in_three_dialects() {
         check(
             SetStatement::Delete(&GONE),
             "DELETE FROM stock WHERE (a, b) IN (SELECT r.a, r.b FROM \
-             (SELECT value->>0 AS a, value->>1 AS b FROM json_each(?)) r)",
+             (SELECT value->>0 AS a, value->>1 AS b FROM jsonb_each(?)) r)",
             "DELETE FROM stock USING (SELECT (e->>0)::bigint AS a, (e->>1)::bigint AS b \
              FROM jsonb_array_elements($1::jsonb) e) r WHERE stock.a = r.a AND stock.b = r.b",
             "DELETE stock FROM stock JOIN JSON_TABLE(?, '$[*]' COLUMNS(a BIGINT PATH '$[0]', \

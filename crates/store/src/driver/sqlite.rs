@@ -3,7 +3,7 @@
 use super::rows::nul_refused;
 use super::set::SetStatement;
 use super::texts::Texts;
-use super::{Dialect, Options, Row, Rows, Value};
+use super::{Cell, Dialect, Options, Row, Rows, Value};
 use crate::{StoreError, Violation};
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{ErrorCode, OpenFlags, ffi, params_from_iter};
@@ -111,6 +111,8 @@ fn create(path: &Path) -> Result<(), StoreError> {
 pub(super) struct Connection {
     raw: rusqlite::Connection,
     texts: Texts,
+    /// See [`Options::set_statements`].
+    set_statements: bool,
     /// Where rows become JSON, kept for the next time.
     json: String,
 }
@@ -151,7 +153,8 @@ impl Connection {
         raw.pragma_update(None, "temp_store", "memory").map_err(classify)?;
         raw.pragma_update(None, "cache_size", -i64::from(cache_kib)).map_err(classify)?;
         raw.set_prepared_statement_cache_capacity(options.statement_cache);
-        Ok(Self { raw, texts: Texts::new(Dialect::Sqlite), json: String::new() })
+        let texts = Texts::new(Dialect::Sqlite);
+        Ok(Self { raw, texts, set_statements: options.set_statements, json: String::new() })
     }
 
     pub(super) fn query(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
@@ -172,6 +175,9 @@ impl Connection {
 
     /// Runs a statement over rows, which are not empty and as wide as it wants them.
     pub(super) fn run_set(&mut self, statement: SetStatement, rows: &Rows) -> Result<u64, StoreError> {
+        if !self.set_statements {
+            return self.run_single(statement, rows);
+        }
         self.json.clear();
         rows.write_json(&mut self.json)?;
         let text = self.texts.set(statement)?;
@@ -180,6 +186,17 @@ impl Connection {
             self.json = String::new();
         }
         affected.map(as_count).map_err(classify)
+    }
+
+    /// [`Connection::run_set`] with a statement for each row.
+    fn run_single(&mut self, statement: SetStatement, rows: &Rows) -> Result<u64, StoreError> {
+        rows.check()?;
+        let mut prepared = self.raw.prepare_cached(self.texts.single(statement)).map_err(classify)?;
+        let mut affected = 0;
+        for row in rows.iter() {
+            affected += as_count(prepared.execute(params_from_iter(row.map(Param))).map_err(classify)?);
+        }
+        Ok(affected)
     }
 
     /// BEGIN and its like: no parameters, no answer.
@@ -269,7 +286,9 @@ fn query(raw: &rusqlite::Connection, sql: &str, params: &[Value]) -> Result<Vec<
     let mut statement = raw.prepare_cached(sql).map_err(classify)?;
     let width = statement.column_count();
     check_params(params)?;
-    let mut found = statement.query(params_from_iter(params.iter().map(Param))).map_err(classify)?;
+    let mut found = statement
+        .query(params_from_iter(params.iter().map(|value| Param(value.into()))))
+        .map_err(classify)?;
     let mut rows = Vec::new();
     while let Some(row) = found.next().map_err(classify)? {
         let mut values = Vec::with_capacity(width);
@@ -284,7 +303,10 @@ fn query(raw: &rusqlite::Connection, sql: &str, params: &[Value]) -> Result<Vec<
 fn execute(raw: &rusqlite::Connection, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
     check_params(params)?;
     let mut statement = raw.prepare_cached(sql).map_err(classify)?;
-    statement.execute(params_from_iter(params.iter().map(Param))).map(as_count).map_err(classify)
+    statement
+        .execute(params_from_iter(params.iter().map(|value| Param(value.into()))))
+        .map(as_count)
+        .map_err(classify)
 }
 
 fn as_count(affected: usize) -> u64 {
@@ -310,14 +332,14 @@ fn read(value: ValueRef<'_>, column: usize) -> Result<Value, StoreError> {
     }
 }
 
-struct Param<'a>(&'a Value);
+struct Param<'a>(Cell<'a>);
 
 impl ToSql for Param<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self.0 {
-            Value::Null => ValueRef::Null,
-            Value::Int(value) => ValueRef::Integer(*value),
-            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Cell::Null => ValueRef::Null,
+            Cell::Int(value) => ValueRef::Integer(value),
+            Cell::Text(text) => ValueRef::Text(text.as_bytes()),
         }))
     }
 }

@@ -1,7 +1,7 @@
 //! The statements a connection has already translated.
 
 use super::Dialect;
-use super::set::SetStatement;
+use super::set::{SetStatement, single_sql};
 use crate::StoreError;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,11 +16,12 @@ pub(super) struct Texts {
     /// Address and length, and what the text became.
     constant: HashMap<(usize, usize), Cow<'static, str>>,
     sets: HashMap<(usize, u8), String>,
+    singles: HashMap<(usize, u8), String>,
 }
 
 impl Texts {
     pub(super) fn new(dialect: Dialect) -> Self {
-        Self { dialect, constant: HashMap::new(), sets: HashMap::new() }
+        Self { dialect, constant: HashMap::new(), sets: HashMap::new(), singles: HashMap::new() }
     }
 
     pub(super) fn constant(&mut self, sql: &'static str) -> Result<&str, StoreError> {
@@ -35,5 +36,10 @@ impl Texts {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(free) => Ok(free.insert(statement.sql(self.dialect)?)),
         }
+    }
+
+    /// The statement for one row at a time, which only SQLite is asked.
+    pub(super) fn single(&mut self, statement: SetStatement) -> &str {
+        self.singles.entry(statement.identity()).or_insert_with(|| single_sql(statement))
     }
 }

@@ -69,7 +69,12 @@ fn rows<const N: usize, const WIDTH: usize>(all: [[Cell<'_>; WIDTH]; N]) -> Rows
 
 #[tokio::test]
 async fn set_statements_do_what_they_say() {
-    let fixture = Fixture::new().await;
+    check_set_statements(true).await;
+    check_set_statements(false).await;
+}
+
+async fn check_set_statements(set_statements: bool) {
+    let fixture = Fixture::with(Options { set_statements, ..Options::default() }).await;
     let mut transaction = fixture.database.begin().await.unwrap();
     let inserted = rows([toy(1, 1, "a", 1), toy(1, 2, "123", 2), toy(2, 1, "c", i64::MAX)]);
     assert_eq!(transaction.insert_rows(&TOYS, &inserted).await.unwrap(), 3);
@@ -327,9 +332,41 @@ async fn set_statements_look_rows_up_by_key() {
     ] {
         let plan = plan(&fixture.database, sql).await;
         assert!(plan.contains(lookup), "{plan}");
-        let rows = plan.find("SCAN json_each VIRTUAL TABLE").unwrap_or_else(|| panic!("{plan}"));
+        let rows = plan.find("SCAN jsonb_each VIRTUAL TABLE").unwrap_or_else(|| panic!("{plan}"));
         // An update walks the rows and looks each up; a delete walks the keys of its subquery.
         assert!(plan.find(lookup) > Some(rows) || sql == delete, "{plan}");
         assert!(!plan.contains("SCAN stock_levels") && !plan.contains("AUTOMATIC"), "{plan}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reading_and_writing_go_on_at_the_same_time_on_any_thread() {
+    let fixture = Fixture::new().await;
+    let writers = (0..8).map(|a| {
+        let database = fixture.database.clone();
+        tokio::spawn(async move {
+            for b in 0..10 {
+                let mut transaction = database.begin().await.unwrap();
+                transaction.insert_rows(&TOYS, &rows([toy(a, b, "x", 1)])).await.unwrap();
+                transaction.commit().await.unwrap();
+            }
+        })
+    });
+    let readers = (0..8).map(|_| {
+        let database = fixture.database.clone();
+        tokio::spawn(async move {
+            for _ in 0..50 {
+                let mut reader = database.reader().await.unwrap();
+                reader
+                    .query("SELECT a FROM toys WHERE a = ? AND b = ?", &[1.into(), 2.into()])
+                    .await
+                    .unwrap();
+                reader.query_long("SELECT sum(n) FROM toys", &[]).await.unwrap();
+            }
+        })
+    });
+    for task in writers.chain(readers).collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    assert_eq!(fixture.toys().await.len(), 80);
 }

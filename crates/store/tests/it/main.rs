@@ -12,6 +12,8 @@ mod random_shop;
 #[cfg(test)]
 mod reads;
 #[cfg(test)]
+mod set_or_single;
+#[cfg(test)]
 mod shop;
 #[cfg(test)]
 mod verify;
