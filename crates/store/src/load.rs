@@ -203,3 +203,28 @@ fn texts(values: &[String]) -> Result<crate::driver::Value, StoreError> {
 fn one(rows: Vec<Row>) -> Result<Row, StoreError> {
     rows.into_iter().next().ok_or_else(|| StoreError::decode("a row is missing".to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plans::Planner;
+
+    #[tokio::test]
+    async fn what_is_named_is_found_by_key() {
+        let planner = Planner::new().await;
+        for (sql, step) in [
+            (ORDERS, "SEARCH o USING INTEGER PRIMARY KEY"),
+            (ITEMS, "SEARCH i USING PRIMARY KEY (order_id=?)"),
+            (PRODUCTS, "SEARCH p USING INTEGER PRIMARY KEY"),
+            (LEVELS, "SEARCH s USING PRIMARY KEY (product_id=? AND location_id=?)"),
+            (USERS, "SEARCH u USING INTEGER PRIMARY KEY"),
+            (SKU_OWNERS, "SEARCH p USING COVERING INDEX sqlite_autoindex_products_1 (sku=?)"),
+            (USERNAME_OWNERS, "SEARCH u USING COVERING INDEX sqlite_autoindex_users_1 (username_key=?)"),
+            (EMAIL_OWNERS, "SEARCH u USING COVERING INDEX sqlite_autoindex_users_2 (email=?)"),
+            (REFERENCES, "SEARCH i EXISTS USING COVERING INDEX order_items_by_product (product_id=?)"),
+            (CURRENCY, "SEARCH m USING PRIMARY KEY (name=?)"),
+        ] {
+            planner.check(sql, &[step]).await;
+        }
+    }
+}

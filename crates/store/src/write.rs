@@ -153,3 +153,15 @@ fn pause(attempt: u32) -> Duration {
     let spread = RandomState::new().hash_one(attempt) % 4;
     Duration::from_millis(u64::from(attempt) * 2 + spread)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plans::Planner;
+
+    #[tokio::test]
+    async fn kept_answers_are_found_by_key() {
+        let step = "SEARCH k USING PRIMARY KEY (principal=? AND idem_key=?)";
+        Planner::new().await.check(KEPT_ANSWERS, &[step]).await;
+    }
+}

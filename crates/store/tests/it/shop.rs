@@ -19,8 +19,11 @@ pub(crate) struct Shop {
     pub(crate) now_us: AtomicI64,
 }
 
+/// What became of a command; nothing before its batch, and nothing when it was not decided.
+type Slot<O> = Arc<Mutex<Option<Result<O, Rejection>>>>;
+
 /// What became of a command, to be looked at after its batch.
-pub(crate) struct Ticket<O>(Arc<Mutex<Option<Result<O, Rejection>>>>);
+pub(crate) struct Ticket<O>(Slot<O>);
 
 impl<O> Ticket<O> {
     pub(crate) fn get(&self) -> Result<O, Rejection> {
@@ -36,7 +39,7 @@ struct Task<C: Command> {
     command: C,
     context: Context,
     key: Option<IdempotencyKey>,
-    outcome: Arc<Mutex<Option<Result<C::Outcome, Rejection>>>>,
+    outcome: Slot<C::Outcome>,
 }
 
 impl<C: Command + Send> Job for Task<C>
