@@ -61,15 +61,18 @@ impl Store {
     }
 
     async fn write_once(&self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Verdict>, StoreError> {
-        let mut keys = Keys::default();
+        let (mut keys, mut repeatable) = (Keys::default(), Rows::new());
         for job in jobs.iter() {
             keys.absorb(job.keys());
+            if let Some(key) = job.idempotency() {
+                repeatable.push([key.principal.into(), Cell::from(&key.key)]);
+            }
         }
         let mut transaction = self.database().begin().await?;
         let (mut snapshot, lines) = load(&mut transaction, keys).await?;
         // Only now, behind the lock on the counters: otherwise another server might carry the same request out
         // between this look and our turn.
-        let mut kept = load_answers(&mut transaction, jobs).await?;
+        let mut kept = load_answers(&mut transaction, &repeatable).await?;
         let first = snapshot.next;
         let mut pending = Pending::default();
         let mut verdicts = Vec::with_capacity(jobs.len());
@@ -128,16 +131,12 @@ impl Kept {
     }
 }
 
-async fn load_answers(transaction: &mut Transaction, jobs: &[Box<dyn Job>]) -> Result<Kept, StoreError> {
-    let mut rows = Rows::new();
-    for key in jobs.iter().filter_map(|job| job.idempotency()) {
-        rows.push([key.principal.into(), Cell::from(&key.key)]);
-    }
+async fn load_answers(transaction: &mut Transaction, keys: &Rows) -> Result<Kept, StoreError> {
     let mut kept = Kept::default();
-    if rows.is_empty() {
+    if keys.is_empty() {
         return Ok(kept);
     }
-    for mut row in transaction.query(KEPT_ANSWERS, &[rows.to_value()?]).await? {
+    for mut row in transaction.query(KEPT_ANSWERS, &[keys.to_value()?]).await? {
         let status = u16::try_from(row.int(3)?);
         let status = status.map_err(|_| StoreError::decode("a kept status is out of range".to_owned()))?;
         let answer = KeptAnswer::from_json(status, row.as_text(4)?)?;

@@ -2,8 +2,9 @@
 
 use crate::random_shop::{PRODUCTS, Truth, random_shop};
 use crate::shop::Shop;
-use domain::{ProductId, Role, Status, UserId};
+use domain::{Action, ProductId, Role, Status, UserId};
 use std::cmp::Ordering;
+use std::sync::Arc;
 use store::{
     Listing, OrderQuery, OrderSort, OrderView, Page, ProductQuery, ProductSort, ProductView, Scope,
     SortValue, Start, StoreError, UserQuery,
@@ -316,4 +317,30 @@ async fn sums_are_right_or_refused() {
     assert_eq!(shop.store.orders(&two).await.unwrap().total_amount_cents, i64::MAX);
     shop.sabotage("UPDATE orders SET total_amount_cents = 2 WHERE id = 3");
     assert!(shop.store.orders(&two).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn page_and_sums_show_one_state() {
+    let shop = Arc::new(Shop::new().await);
+    let product = shop.product("A", 1000).await.id;
+    let writer = {
+        let shop = Arc::clone(&shop);
+        tokio::spawn(async move {
+            for index in 0..200 {
+                let order = shop.place(None, &[(product, 1 + index % 5)]).await;
+                if index % 3 == 0 {
+                    shop.act(order.id, Action::Cancel).await;
+                }
+            }
+        })
+    };
+    let mut looks = 0;
+    while !writer.is_finished() || looks < 10 {
+        let found = shop.store.orders(&all_orders()).await.unwrap();
+        let quantity: i64 = found.listing.rows.iter().map(|row| row.order.total_quantity).sum();
+        assert_eq!(quantity, found.total_quantity);
+        shop.assert_sound().await;
+        looks += 1;
+    }
+    writer.await.unwrap();
 }

@@ -6,6 +6,7 @@ use domain::{
     Status, StockChange, StockLine, UpdateProduct, UpdateUser, UserId,
 };
 use store::Verdict;
+use store::driver::Options;
 
 fn rename(product_id: ProductId, sku: &str) -> UpdateProduct {
     UpdateProduct {
@@ -65,7 +66,12 @@ async fn commands_of_a_batch_see_one_another() {
 
 #[tokio::test]
 async fn a_large_batch_is_written_at_once() {
-    let shop = Shop::new().await;
+    for set_statements in [true, false] {
+        write_a_large_batch(Shop::with(Options { set_statements, ..Options::default() }).await).await;
+    }
+}
+
+async fn write_a_large_batch(shop: Shop) {
     let mut batch = Batch::default();
     for index in 1..=40 {
         batch.add(shop.context(), new_product(&format!("P{index}"), 1000));
