@@ -10,6 +10,7 @@ mod job;
 mod load;
 mod reads;
 mod rows;
+mod verify;
 mod views;
 mod write;
 

@@ -138,7 +138,7 @@ async fn load_orders(
         snapshot.orders.insert(order.id, Some(order));
     }
     for mut row in transaction.query(ITEMS, &parameter).await? {
-        let (order_id, item) = rows::item(&mut row)?;
+        let (order_id, item) = rows::item(&mut row, 0)?;
         if let Some(Some(order)) = snapshot.orders.get_mut(&order_id) {
             order.items.push(item);
         }

@@ -54,9 +54,8 @@ pub(crate) const PRODUCT_WIDTH: usize = 12;
 pub(crate) const ORDER_WIDTH: usize = 11;
 
 /// Reads a word of a closed vocabulary; anything else in the database is damage.
-fn word<T>(row: &mut Row, at: usize, read: fn(&str) -> Option<T>) -> Result<T, StoreError> {
-    let text = row.text(at)?;
-    read(&text).ok_or_else(|| StoreError::decode(format!("column {at} holds an unknown word")))
+pub(crate) fn word<T>(row: &Row, at: usize, read: fn(&str) -> Option<T>) -> Result<T, StoreError> {
+    read(row.as_text(at)?).ok_or_else(|| StoreError::decode(format!("column {at} holds an unknown word")))
 }
 
 pub(crate) fn user(row: &mut Row) -> Result<User, StoreError> {
@@ -120,17 +119,17 @@ pub(crate) fn order(row: &mut Row) -> Result<Order, StoreError> {
     })
 }
 
-/// Reads an item and the order it belongs to.
-pub(crate) fn item(row: &mut Row) -> Result<(OrderId, OrderItem), StoreError> {
+/// Reads an item, whose columns begin at `at`, and the order it belongs to.
+pub(crate) fn item(row: &mut Row, at: usize) -> Result<(OrderId, OrderItem), StoreError> {
     let item = OrderItem {
-        id: ItemId(row.int(1)?),
-        product_id: ProductId(row.int(2)?),
-        product_name: row.text(3)?,
-        price_cents: row.int(4)?,
-        quantity: row.int(5)?,
-        allocated: row.int(6)?,
+        id: ItemId(row.int(at + 1)?),
+        product_id: ProductId(row.int(at + 2)?),
+        product_name: row.text(at + 3)?,
+        price_cents: row.int(at + 4)?,
+        quantity: row.int(at + 5)?,
+        allocated: row.int(at + 6)?,
     };
-    Ok((OrderId(row.int(0)?), item))
+    Ok((OrderId(row.int(at)?), item))
 }
 
 /// The text that the search of products looks into.

@@ -227,18 +227,34 @@ pub struct Session {
     pub token_generation: i64,
 }
 
-/// The statuses as facts in the columns of an order: what must hold for the status to be the given one.
+/// A status as facts in the columns of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// The order is in one of these states.
+    pub(crate) states: &'static [OrderState],
+    /// The money, if it matters.
+    pub(crate) payment: Option<Payment>,
+    /// The goods, if they matter.
+    pub(crate) fulfilment: Option<Fulfilment>,
+}
+
+/// What must hold for the status of an order to be the given one: [`Status::of`], read backwards.
 #[must_use]
-pub const fn facts_of(status: Status) -> (&'static [OrderState], Option<Payment>, Fulfilment) {
+pub(crate) const fn facts_of(status: Status) -> Facts {
+    const PENDING: &[OrderState] = &[OrderState::Pending];
+    const ACCEPTED: &[OrderState] = &[OrderState::Confirmed, OrderState::Completed];
     const OPEN: &[OrderState] = &[OrderState::Pending, OrderState::Confirmed, OrderState::Completed];
-    match status {
-        Status::Pending => (&[OrderState::Pending], Some(Payment::Unpaid), Fulfilment::Unfulfilled),
-        Status::Confirmed => (&[OrderState::Confirmed], Some(Payment::Unpaid), Fulfilment::Unfulfilled),
-        Status::Paid => (OPEN, Some(Payment::Paid), Fulfilment::Unfulfilled),
-        Status::Shipped => (OPEN, None, Fulfilment::Shipped),
-        Status::Delivered => (OPEN, None, Fulfilment::Delivered),
-        Status::Cancelled => (&[OrderState::Cancelled], None, Fulfilment::Unfulfilled),
-    }
+    const CANCELLED: &[OrderState] = &[OrderState::Cancelled];
+    const HERE: Option<Fulfilment> = Some(Fulfilment::Unfulfilled);
+    let (states, payment, fulfilment) = match status {
+        Status::Pending => (PENDING, Some(Payment::Unpaid), HERE),
+        Status::Confirmed => (ACCEPTED, Some(Payment::Unpaid), HERE),
+        Status::Paid => (OPEN, Some(Payment::Paid), HERE),
+        Status::Shipped => (OPEN, None, Some(Fulfilment::Shipped)),
+        Status::Delivered => (OPEN, None, Some(Fulfilment::Delivered)),
+        Status::Cancelled => (CANCELLED, None, None),
+    };
+    Facts { states, payment, fulfilment }
 }
 
 /// One thing that does not add up.
@@ -268,3 +284,29 @@ pub type ProductView = ProductWithStock;
 
 /// A user as it is read, password hash included; the wire leaves that out.
 pub type UserView = User;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_the_status_read_backwards() {
+        for state in OrderState::ALL {
+            for payment in Payment::ALL {
+                for fulfilment in Fulfilment::ALL {
+                    let status = Status::of(*state, *payment, *fulfilment);
+                    let matching: Vec<_> = Status::ALL
+                        .iter()
+                        .filter(|status| {
+                            let facts = facts_of(**status);
+                            facts.states.contains(state)
+                                && facts.payment.is_none_or(|expected| expected == *payment)
+                                && facts.fulfilment.is_none_or(|expected| expected == *fulfilment)
+                        })
+                        .collect();
+                    assert_eq!(matching, [&status], "{state:?} {payment:?} {fulfilment:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Orders with their items and the names of their users.
+
+use std::collections::HashMap;
+
+use domain::{OrderId, Status};
+
+use super::filter::{Order, Select};
+use super::{display_name, listing};
+use crate::driver::{Reader, Row, Rows, Value};
+use crate::rows::{self, ORDER_WIDTH, item_columns, order_columns};
+use crate::views::facts_of;
+use crate::{OrderListing, OrderQuery, OrderSort, OrderView, Scope, Store, StoreError};
+
+/// One statement, so that the order and its items are of one state.
+const ORDER: &str = concat!(
+    "SELECT ",
+    order_columns!(),
+    ", u.full_name, u.username, ",
+    item_columns!(),
+    " FROM orders o LEFT JOIN users u ON u.id = o.user_id LEFT JOIN order_items i ON i.order_id = o.id \
+     WHERE o.id = ? ORDER BY i.id"
+);
+const ORDERS: &str = concat!(
+    "SELECT ",
+    order_columns!(),
+    ", u.full_name, u.username FROM orders o LEFT JOIN users u ON u.id = o.user_id"
+);
+const ITEMS: &str = concat!(
+    "SELECT ",
+    item_columns!(),
+    " FROM order_items i WHERE i.order_id IN (SELECT r.id FROM {rows:id int} r) ORDER BY i.order_id, i.id"
+);
+/// Each sum in two halves of 32 bits, neither of which can overflow.
+const TOTALS: &str = "SELECT COALESCE(SUM(o.total_amount_cents >> 32), 0), \
+     COALESCE(SUM(o.total_amount_cents & 4294967295), 0), COALESCE(SUM(o.total_quantity >> 32), 0), \
+     COALESCE(SUM(o.total_quantity & 4294967295), 0) FROM orders o";
+
+/// Where the columns of an item begin in [`ORDER`].
+const ITEM_AT: usize = ORDER_WIDTH + 2;
+
+impl Store {
+    /// One order with its items and the name of its user.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn order(&self, id: OrderId) -> Result<Option<OrderView>, StoreError> {
+        let found = self.database().reader().await?.query(ORDER, &[id.0.into()]).await?;
+        let mut view: Option<OrderView> = None;
+        for mut row in found {
+            let view = match &mut view {
+                Some(view) => view,
+                none => none.insert(order_view(&mut row)?),
+            };
+            if row.opt_int(ITEM_AT)?.is_some() {
+                view.order.items.push(rows::item(&mut row, ITEM_AT)?.1);
+            }
+        }
+        Ok(view)
+    }
+
+    /// A page of orders, with sums over all that match; page and sums show one state.
+    ///
+    /// # Errors
+    /// [`StoreError::Misuse`] when the page starts at a value of another type than the sort has,
+    /// [`StoreError::Unsupported`] when a sum is larger than an `i64`; see also [`StoreError`].
+    pub async fn orders(&self, query: &OrderQuery) -> Result<OrderListing, StoreError> {
+        let mut reader = self.database().reader().await?;
+        reader.begin_snapshot().await?;
+        let found = list(&mut reader, query).await;
+        let ended = reader.end_snapshot().await;
+        let found = found?;
+        ended?;
+        Ok(found)
+    }
+}
+
+/// Three statements, however many orders there are: the page, all its items, the sums.
+async fn list(reader: &mut Reader, query: &OrderQuery) -> Result<OrderListing, StoreError> {
+    let mut select = filtered(ORDERS, query);
+    let (by, id) = match query.sort {
+        OrderSort::Id => (None, "o.id"),
+        OrderSort::PlacedAt => (Some("o.placed_at_us"), "o.id"),
+        OrderSort::TotalAmount => (Some("o.total_amount_cents"), "o.id"),
+    };
+    select.page(Order { by, textual: false, id, descending: query.descending }, &query.page)?;
+    let (sql, params) = select.parts();
+    let found = reader.query_dynamic_long(sql, params).await?;
+    let mut listing = listing(found, &query.page, |mut row| order_view(&mut row))?;
+    add_items(reader, &mut listing.rows).await?;
+    let totals = filtered(TOTALS, query);
+    let (sql, params) = totals.parts();
+    let found = reader.query_dynamic_long(sql, params).await?;
+    let sums = found.first().ok_or_else(|| StoreError::decode("the row of sums is missing"))?;
+    let (total_amount_cents, total_quantity) = (sum(sums, 0)?, sum(sums, 2)?);
+    Ok(OrderListing { listing, total_amount_cents, total_quantity })
+}
+
+/// The conditions of a query, the same for its page and its sums.
+fn filtered(text: &'static str, query: &OrderQuery) -> Select {
+    let mut select = Select::new(text);
+    match query.scope {
+        Scope::All => {}
+        Scope::Of(Some(id)) => select.filter("o.user_id = ?", [id.0.into()]),
+        Scope::Of(None) => select.filter("o.user_id IS NULL", []),
+    }
+    select.filter_some("o.user_id = ?", query.user_id.map(|id| id.0.into()));
+    if let Some(status) = query.status {
+        filter_status(&mut select, status);
+    }
+    select.filter_some(
+        "EXISTS (SELECT 1 FROM order_items f WHERE f.order_id = o.id AND f.product_id = ?)",
+        query.product_id.map(|id| id.0.into()),
+    );
+    select.filter_some("o.placed_at_us >= ?", query.placed_from_us.map(Into::into));
+    select.filter_some("o.placed_at_us < ?", query.placed_before_us.map(Into::into));
+    select
+}
+
+fn filter_status(select: &mut Select, status: Status) {
+    let facts = facts_of(status);
+    let word = |state: &domain::OrderState| Value::from(state.word());
+    match facts.states {
+        [one] => select.filter("o.state = ?", [word(one)]),
+        [one, two] => select.filter("o.state IN (?, ?)", [word(one), word(two)]),
+        [one, two, three] => select.filter("o.state IN (?, ?, ?)", [word(one), word(two), word(three)]),
+        _ => {}
+    }
+    select.filter_some("o.payment = ?", facts.payment.map(|payment| payment.word().into()));
+    select.filter_some("o.fulfilment = ?", facts.fulfilment.map(|fulfilment| fulfilment.word().into()));
+}
+
+/// Gives the orders of a page their items.
+async fn add_items(reader: &mut Reader, orders: &mut [OrderView]) -> Result<(), StoreError> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let ids = Rows::of_ints(orders.iter().map(|view| view.order.id.0)).to_value()?;
+    let places: HashMap<OrderId, usize> =
+        orders.iter().enumerate().map(|(place, view)| (view.order.id, place)).collect();
+    for mut row in reader.query_long(ITEMS, &[ids]).await? {
+        let (order_id, item) = rows::item(&mut row, 0)?;
+        if let Some(view) = places.get(&order_id).and_then(|place| orders.get_mut(*place)) {
+            view.order.items.push(item);
+        }
+    }
+    Ok(())
+}
+
+/// Puts the two halves of a sum together.
+fn sum(row: &Row, at: usize) -> Result<i64, StoreError> {
+    let (high, low) = (i128::from(row.int(at)?), i128::from(row.int(at + 1)?));
+    i64::try_from((high << 32) + low).map_err(|_| {
+        StoreError::unsupported("the sum over the matching orders is too large to be represented")
+    })
+}
+
+/// Reads an order, without its items, and the name of its user.
+fn order_view(row: &mut Row) -> Result<OrderView, StoreError> {
+    Ok(OrderView { order: rows::order(row)?, user_name: display_name(row, ORDER_WIDTH)? })
+}
