@@ -2,6 +2,7 @@
 
 mod auth;
 mod events;
+mod headers;
 mod orders;
 mod products;
 mod stock;

@@ -3,16 +3,18 @@
 //! Deserializing checks; the message of a refusal is the end of a sentence that starts with the field's name.
 //! Characters are counted, not bytes.
 
+mod given;
 mod integer;
 mod patch;
 mod text;
 mod words;
 
+pub use given::given;
 pub use integer::{Id, PriceCents, Quantity, StockCount, Threshold};
 pub(crate) use integer::{integer_value, integer_visitor};
 pub use patch::Patch;
 pub use text::{
-    Description, Email, FullName, NewPassword, Note, Password, ProductName, Reason, Sku, Username,
+    Description, Email, FullName, NewPassword, Note, Password, ProductName, Reason, SearchText, Sku, Username,
 };
 pub use words::{Action, AllocateAt, Fulfilment, MovementKind, OrderState, Payment, Role, Status};
 

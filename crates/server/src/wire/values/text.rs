@@ -211,7 +211,7 @@ macro_rules! secret_text {
     )+};
 }
 
-public_text! { Sku ProductName Description Username Email FullName Reason Note }
+public_text! { Sku ProductName Description Username Email FullName Reason Note SearchText }
 secret_text! { NewPassword Password }
 
 /// One line with something to see on it.
@@ -378,4 +378,12 @@ text_value! {
         .description(Some("Whatever else there is to say; may have several lines."))
         .pattern(Some(VISIBLE_LINES))
         .examples(["Two pieces were damaged."])
+}
+text_value! {
+    /// What a list is searched for.
+    SearchText: 1..=100, check line, wrap |text| text,
+    schema |schema| schema
+        .description(Some("Text to be found, without regard to case."))
+        .pattern(Some(LINE))
+        .examples(["macbook"])
 }
