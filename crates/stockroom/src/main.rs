@@ -3,8 +3,10 @@
 mod cli;
 mod commands;
 mod config;
+mod demo;
 mod failure;
 mod flags;
+mod lock;
 mod logging;
 mod output;
 mod password;

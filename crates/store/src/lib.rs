@@ -1,7 +1,7 @@
 //! Where Stockroom keeps its records: the only crate in which SQL is written.
 //!
-//! [`driver`] is the narrow waist: the only module that names a database driver or a dialect. Above it,
-//! [`Store::write`] carries a batch of commands out in one transaction, and the reads fill plain views.
+//! [`Store::write`] carries a batch of commands out in one transaction; the reads fill plain views; [`driver`] is the
+//! narrow waist, the only module that names a database driver or a dialect.
 
 pub mod driver;
 mod error;

@@ -139,10 +139,10 @@ pub struct OrderView {
 pub struct OrderListing {
     /// The page.
     pub listing: Listing<OrderView>,
-    /// Sum of the totals of all matching orders, minor units.
-    pub total_amount_cents: i64,
+    /// Sum of the totals of all matching orders, minor units. One order may come close to the largest `i64`.
+    pub total_amount_cents: i128,
     /// Sum of the quantities of all matching orders.
-    pub total_quantity: i64,
+    pub total_quantity: i128,
 }
 
 /// A line of the ledger as it is read.

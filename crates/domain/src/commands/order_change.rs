@@ -44,16 +44,22 @@ impl Command for ChangeOrder {
         if !context.actor.is_staff() && before.user_id != context.actor.user_id {
             return Err(not_found());
         }
+        // The role comes first: what a customer may never do is not a matter of the order's status.
+        if !context.actor.is_staff() && self.wished() != Some(Action::Cancel) {
+            return Err(Rejection::Forbidden(Denial::Role));
+        }
         let action = self.planned(before)?;
         let user = before.user_id.and_then(|id| snapshot.user(id));
         let user_name = user.map(|user| user.display_name().to_owned());
         let mut draft = Draft::new(snapshot, context);
         let mut order = before.clone();
         let Some(action) = action else {
-            check_role(context, before, self.wished())?;
             return Ok(draft.decide(OrderChanged { order, user_name, changed: false }));
         };
-        check_role(context, before, Some(action))?;
+        // Customers may only cancel, and only before money or goods have moved.
+        if !context.actor.is_staff() && before.payment == Payment::Paid {
+            return Err(Rejection::Forbidden(Denial::CancelTooLate));
+        }
         require_version(self.if_version, before.version)?;
         carry_out(&mut draft, &mut order, action)?;
         order.version += 1;
@@ -94,19 +100,6 @@ impl ChangeOrder {
                 if trial.status() == status { Ok(Some(action)) } else { Err(refused) }
             }
         }
-    }
-}
-
-/// Customers may only cancel, and only before money or goods have moved.
-fn check_role(context: &Context, order: &Order, action: Option<Action>) -> Result<(), Rejection> {
-    if context.actor.is_staff() {
-        return Ok(());
-    }
-    match action {
-        Some(Action::Cancel) if order.state == OrderState::Cancelled => Ok(()),
-        Some(Action::Cancel) if order.payment == Payment::Unpaid => Ok(()),
-        Some(Action::Cancel) => Err(Rejection::Forbidden(Denial::CancelTooLate)),
-        _ => Err(Rejection::Forbidden(Denial::Role)),
     }
 }
 

@@ -279,17 +279,15 @@ impl Command for DeleteProduct {
         let mut draft = Draft::new(snapshot, context);
         let level = draft.level(id);
         if snapshot.is_referenced(id) {
-            let archived = Product {
-                archived_at_us: before.archived_at_us.or(Some(context.now_us)),
-                version: before.version + i64::from(before.archived_at_us.is_none()),
-                updated_at_us: context.now_us,
-                ..before.clone()
-            };
+            let mut product = before.clone();
             if before.archived_at_us.is_none() {
-                draft.put(Change::PutProduct(archived.clone()));
+                product.archived_at_us = Some(context.now_us);
+                product.version += 1;
+                product.updated_at_us = context.now_us;
+                draft.put(Change::PutProduct(product.clone()));
                 draft.record(Event::ProductArchived { product_id: id });
             }
-            return Ok(draft.decide(Deleted::Archived(ProductWithStock { product: archived, level })));
+            return Ok(draft.decide(Deleted::Archived(ProductWithStock { product, level })));
         }
         if level.on_hand > 0 {
             // Auto-deactivation and low-stock notices would speak of a product that is about to be gone.

@@ -82,7 +82,12 @@ impl AdjustStock {
             return Err(Rejection::TooManyLines { limit: MAX_ADJUSTMENT_LINES });
         }
         let ids = self.lines.iter().map(|line| line.product_id);
-        let unknown: Vec<_> = ids.clone().filter(|id| snapshot.product(*id).is_none()).collect();
+        let mut unknown = Vec::new();
+        for id in ids.clone().filter(|id| snapshot.product(*id).is_none()) {
+            if !unknown.contains(&id) {
+                unknown.push(id);
+            }
+        }
         if !unknown.is_empty() {
             return Err(Rejection::ProductsNotFound(unknown));
         }
@@ -115,7 +120,9 @@ fn adjust(draft: &mut Draft<'_>, position: usize, line: &StockLine) -> Result<()
     let before = draft.level(product_id);
     let (kind, delta) = match line.change {
         StockChange::Increment(quantity) => {
-            require_range("quantity", Some(position), quantity, (1, MAX_STOCK))?;
+            // What still fits, so that the refusal names the field of the line and the largest value it can have.
+            let room = MAX_STOCK - before.on_hand;
+            require_range("quantity", Some(position), quantity, (1, room))?;
             (MovementKind::Received, quantity)
         }
         StockChange::Decrement(quantity) => {

@@ -1,9 +1,333 @@
-//! auth
+//! Accounts, tokens and passwords of the caller.
+//!
+//! Login and refresh do not go through [`run`]: their answers hold tokens, which are never kept, and they have no
+//! effect that a repetition could double.
 
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use domain::{RevokeSessions, SetPassword, UserId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::app::App;
+use super::headers;
+use super::users::{NewUser, UserBody, answer_user, create_user};
+use crate::app::{App, Failure};
+use crate::auth::passwords::PasswordError;
+use crate::auth::tokens::TokenKind;
+use crate::clock;
+use crate::http::problem::{
+    BadRequest, BodyRefused, Forbidden, KeyReused, Problem, ProblemBody, TooManyRequests, Unauthenticated,
+    Unavailable,
+};
+use crate::http::reply::Reply;
+use crate::request::{Anyone, Caller, NoBody, OperationBody, Write, run};
+use crate::wire::values::{Login, NewPassword, Password, RefreshToken};
+
+/// Seconds after which a password may be tried again when too many are being checked: each takes some ten
+/// milliseconds, and no more wait than are done by then.
+const BUSY_RETRY_SECONDS: u32 = 1;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
+        .routes(routes!(register))
+        .routes(routes!(login))
+        .routes(routes!(refresh))
+        .routes(routes!(logout_everywhere))
+        .routes(routes!(me))
+        .routes(routes!(change_password))
+}
+
+/// Name and password. As JSON, or as the form of an OAuth2 password grant.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct LoginBody {
+    /// The username or the e-mail address, in upper or lower case.
+    username: Login,
+    password: Password,
+    /// For OAuth2 clients.
+    #[expect(dead_code, reason = "only checked")]
+    grant_type: Option<GrantType>,
+    /// For OAuth2 clients; without meaning here.
+    #[expect(dead_code, reason = "tolerated")]
+    scope: Option<String>,
+    /// For OAuth2 clients; without meaning here.
+    #[expect(dead_code, reason = "tolerated")]
+    client_id: Option<String>,
+    /// For OAuth2 clients; without meaning here.
+    #[schema(write_only)]
+    #[expect(dead_code, reason = "tolerated")]
+    client_secret: Option<String>,
+}
+
+/// The one grant there is.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum GrantType {
+    /// By name and password.
+    Password,
+}
+
+impl OperationBody for LoginBody {
+    const FORMS: bool = true;
+}
+
+/// A refresh token.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RefreshBody {
+    refresh_token: RefreshToken,
+}
+
+impl OperationBody for RefreshBody {}
+
+/// The old password and the new one.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangePasswordBody {
+    current_password: Password,
+    new_password: NewPassword,
+}
+
+impl OperationBody for ChangePasswordBody {}
+
+/// Tokens of one user.
+#[derive(Serialize, ToSchema)]
+struct TokenPair {
+    /// Goes into the header `Authorization: Bearer …` of every request.
+    #[schema(example = "eyJhbGciOiJIUzI1NiJ9.eyJ0eXAiOiJhY2Nlc3MifQ.c2lnbmF0dXJl")]
+    access_token: String,
+    /// Always `bearer`.
+    #[schema(example = "bearer")]
+    token_type: &'static str,
+    /// Life of the access token, in seconds.
+    #[schema(example = 3600)]
+    expires_in: u64,
+    /// Good for nothing but getting new tokens.
+    #[schema(example = "eyJhbGciOiJIUzI1NiJ9.eyJ0eXAiOiJyZWZyZXNoIn0.c2lnbmF0dXJl")]
+    refresh_token: String,
+    /// Life of the refresh token, in seconds.
+    #[schema(example = 1_209_600)]
+    refresh_expires_in: u64,
+}
+
+impl TokenPair {
+    /// Tokens that are good from now on, until the user's generation passes.
+    fn issue(app: &App, user_id: UserId, generation: i64) -> Result<Self, Problem> {
+        let now_us = clock::now_us();
+        let (access, refresh) = (app.settings().access_token_life, app.settings().refresh_token_life);
+        let issue = |kind, life| {
+            app.tokens().issue(kind, user_id.0, generation, now_us, life).map_err(Problem::internal)
+        };
+        Ok(Self {
+            access_token: issue(TokenKind::Access, access)?,
+            token_type: "bearer",
+            expires_in: access.as_secs(),
+            refresh_token: issue(TokenKind::Refresh, refresh)?,
+            refresh_expires_in: refresh.as_secs(),
+        })
+    }
+}
+
+/// What is answered when a password was neither hashed nor compared.
+fn not_computed(error: PasswordError) -> Problem {
+    match error {
+        PasswordError::Busy => Problem::too_many_requests(BUSY_RETRY_SECONDS),
+        PasswordError::Failed(_) => Problem::internal(error),
+    }
+}
+
+/// Hashes a new password. Done before a command is queued, so that nobody waits behind it.
+pub(super) async fn hash(app: &App, password: &NewPassword) -> Result<String, Problem> {
+    app.passwords().hash(password.as_str()).await.map_err(not_computed)
+}
+
+async fn is_password(app: &App, password: &Password, hash: Option<&str>) -> Result<bool, Problem> {
+    app.passwords().verify(password.as_str(), hash).await.map_err(not_computed)
+}
+
+/// Makes an account for oneself.
+///
+/// The first account of a shop is its administrator unless it asks for another role. All later ones are customers; only
+/// an administrator's token makes staff and administrators, here or at `POST /users`. Fields that may be left out may
+/// also be `null`. No token is answered: log in.
+#[utoipa::path(post, path = "/auth/register", tag = "auth", operation_id = "register",
+    security((), ("bearer" = []), ("password" = [])),
+    params(headers::IdempotencyKey),
+    request_body(content = NewUser, example = json!({
+        "username": "john.doe", "password": "correct horse battery staple",
+        "email": "john.doe@example.com", "full_name": "John Doe",
+    })),
+    responses(
+        (status = 201, description = "The account", body = UserBody,
+            headers(("ETag" = String, description = "Version of the account"),
+                ("Location" = String, description = "Where the account is")),
+            example = json!(UserBody::example())),
+        BadRequest, Unauthenticated, Forbidden, BodyRefused, KeyReused, TooManyRequests, Unavailable,
+        (status = 409, description = "The name or the address belongs to another (`USERNAME_TAKEN`, `EMAIL_TAKEN`)",
+            body = ProblemBody, content_type = "application/problem+json", example = json!({
+                "type": "about:blank", "title": "Conflict", "status": 409, "code": "USERNAME_TAKEN",
+                "detail": "The username john.doe is taken.", "request_id": "0kq3v8x2m5t9a",
+            })),
+    ))]
+async fn register(
+    State(app): State<App>,
+    Anyone(caller): Anyone,
+    write: Write<NewUser>,
+) -> Result<Response, Problem> {
+    create_user(&app, &caller, write).await
+}
+
+/// Exchanges name and password for tokens.
+///
+/// Takes JSON, or the form of an OAuth2 password grant. A name that nobody has, a wrong password and a deactivated
+/// account get the same answer after the same time.
+#[utoipa::path(post, path = "/auth/login", tag = "auth", operation_id = "login", security(()),
+    params(headers::UnusedIdempotencyKey),
+    request_body(content(
+        (LoginBody = "application/json", example = json!({
+            "username": "john.doe", "password": "correct horse battery staple",
+        })),
+        (LoginBody = "application/x-www-form-urlencoded", example = json!({
+            "grant_type": "password", "username": "john.doe", "password": "correct horse battery staple",
+        })),
+    )),
+    responses(
+        (status = 200, description = "Tokens; not to be kept by caches", body = TokenPair,
+            headers(("Cache-Control" = String, description = "`no-store`"))),
+        BadRequest, BodyRefused, TooManyRequests, Unavailable,
+        (status = 401, description = "The name or the password is wrong, or the account is deactivated \
+            (`INVALID_CREDENTIALS`)",
+            body = ProblemBody, content_type = "application/problem+json", example = json!({
+                "type": "about:blank", "title": "Unauthorized", "status": 401, "code": "INVALID_CREDENTIALS",
+                "detail": "The username or the password is wrong.", "request_id": "0kq3v8x2m5t9a",
+            })),
+    ))]
+async fn login(State(app): State<App>, write: Write<LoginBody>) -> Result<Reply, Problem> {
+    let LoginBody { username, password, .. } = write.body;
+    let user = app.reads().user_by_login(username.as_str()).await.map_err(Failure::from)?;
+    let hash = user.as_ref().map(|user| user.password_hash.as_str());
+    let right = is_password(&app, &password, hash).await?;
+    match user.filter(|user| right && user.is_active) {
+        Some(user) => Ok(Reply::ok(&TokenPair::issue(&app, user.id, user.token_generation)?)),
+        None => Err(Problem::invalid_credentials()),
+    }
+}
+
+/// Exchanges a refresh token for new tokens.
+///
+/// The old refresh token stays good until it expires or all tokens of the user are withdrawn.
+#[utoipa::path(post, path = "/auth/refresh", tag = "auth", operation_id = "refresh", security(()),
+    params(headers::UnusedIdempotencyKey),
+    request_body(content = RefreshBody, example = json!({
+        "refresh_token": "eyJhbGciOiJIUzI1NiJ9.eyJ0eXAiOiJyZWZyZXNoIn0.c2lnbmF0dXJl",
+    })),
+    responses(
+        (status = 200, description = "Tokens; not to be kept by caches", body = TokenPair,
+            headers(("Cache-Control" = String, description = "`no-store`"))),
+        BadRequest, BodyRefused, Unavailable,
+        (status = 401, description = "The refresh token is none of ours, has expired or was withdrawn, or the \
+            account is deactivated (`INVALID_TOKEN`)",
+            body = ProblemBody, content_type = "application/problem+json", example = json!({
+                "type": "about:blank", "title": "Unauthorized", "status": 401, "code": "INVALID_TOKEN",
+                "detail": "The token is invalid or has expired.", "request_id": "0kq3v8x2m5t9a",
+            })),
+    ))]
+async fn refresh(State(app): State<App>, write: Write<RefreshBody>) -> Result<Reply, Problem> {
+    let token = write.body.refresh_token;
+    let claims = app
+        .tokens()
+        .verify(TokenKind::Refresh, token.as_str(), clock::now_us())
+        .map_err(|_| Problem::invalid_token())?;
+    let user_id = UserId(claims.user_id);
+    let session = app.reads().session(user_id).await.map_err(Failure::from)?;
+    match session {
+        Some(session) if session.is_active && session.token_generation == claims.generation => {
+            Ok(Reply::ok(&TokenPair::issue(&app, user_id, claims.generation)?))
+        }
+        _ => Err(Problem::invalid_token()),
+    }
+}
+
+/// Withdraws every token of the caller, including the one that this is asked with.
+#[utoipa::path(post, path = "/auth/logout-everywhere", tag = "auth", operation_id = "logout_everywhere",
+    security(("bearer" = []), ("password" = [])),
+    params(headers::IdempotencyKey),
+    responses(
+        (status = 204, description = "All tokens given out so far are dead"),
+        BadRequest, Unauthenticated, BodyRefused, KeyReused, Unavailable,
+        (status = 409, description = "A request with this key is still running (`IDEMPOTENCY_IN_PROGRESS`)",
+            body = ProblemBody, content_type = "application/problem+json", example = json!({
+                "type": "about:blank", "title": "Conflict", "status": 409, "code": "IDEMPOTENCY_IN_PROGRESS",
+                "detail": "A request with this Idempotency-Key is still being carried out; repeat it shortly.",
+                "request_id": "0kq3v8x2m5t9a",
+            })),
+    ))]
+async fn logout_everywhere(
+    State(app): State<App>,
+    caller: Caller,
+    write: Write<NoBody>,
+) -> Result<Response, Problem> {
+    let command = RevokeSessions { user_id: caller.user_id()? };
+    run(&app, &caller, write.conditions, command, |()| Reply::no_content()).await
+}
+
+/// Tells whose token this is.
+#[utoipa::path(get, path = "/auth/me", tag = "auth", operation_id = "me",
+    security(("bearer" = []), ("password" = [])),
+    params(headers::IfNoneMatch),
+    responses(
+        (status = 200, description = "The caller's account", body = UserBody,
+            headers(("ETag" = String, description = "Version of the account")),
+            example = json!(UserBody::example())),
+        (status = 304, description = "The account is still as `If-None-Match` has it"),
+        Unauthenticated, Unavailable,
+    ))]
+async fn me(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Result<Reply, Problem> {
+    let id = caller.user_id()?;
+    let user = app.reads().user(id).await.map_err(Failure::from)?.ok_or_else(Problem::invalid_token)?;
+    Ok(answer_user(&user, &headers))
+}
+
+/// Changes the caller's password and withdraws every token of theirs: log in again with the new password.
+///
+/// The current password is checked first, as is the token; therefore a repetition after success is answered 401, with an
+/// `Idempotency-Key` too.
+#[utoipa::path(post, path = "/auth/change-password", tag = "auth", operation_id = "change_password",
+    security(("bearer" = []), ("password" = [])),
+    params(headers::IdempotencyKey),
+    request_body(content = ChangePasswordBody, example = json!({
+        "current_password": "correct horse battery staple", "new_password": "incorrect zebra battery staple",
+    })),
+    responses(
+        (status = 204, description = "The new password is in force, and all tokens given out so far are dead"),
+        BadRequest, BodyRefused, KeyReused, TooManyRequests, Unavailable,
+        (status = 401, description = "No valid token was sent (`UNAUTHENTICATED`, `INVALID_TOKEN`), or the current \
+            password is wrong (`INVALID_CREDENTIALS`)",
+            body = ProblemBody, content_type = "application/problem+json", example = json!({
+                "type": "about:blank", "title": "Unauthorized", "status": 401, "code": "INVALID_CREDENTIALS",
+                "detail": "The username or the password is wrong.", "request_id": "0kq3v8x2m5t9a",
+            })),
+        (status = 409, description = "Password or sessions were changed while this request ran \
+            (`CREDENTIALS_CHANGED`), or one with the same key is still running (`IDEMPOTENCY_IN_PROGRESS`)",
+            body = ProblemBody, content_type = "application/problem+json", example = json!({
+                "type": "about:blank", "title": "Conflict", "status": 409, "code": "CREDENTIALS_CHANGED",
+                "detail": "The password was changed meanwhile; log in again.", "request_id": "0kq3v8x2m5t9a",
+            })),
+    ))]
+async fn change_password(
+    State(app): State<App>,
+    caller: Caller,
+    write: Write<ChangePasswordBody>,
+) -> Result<Response, Problem> {
+    let user_id = caller.user_id()?;
+    let user = app.reads().user(user_id).await.map_err(Failure::from)?.ok_or_else(Problem::invalid_token)?;
+    if !is_password(&app, &write.body.current_password, Some(&user.password_hash)).await? {
+        return Err(Problem::invalid_credentials());
+    }
+    let password_hash = hash(&app, &write.body.new_password).await?;
+    let command = SetPassword { user_id, seen_generation: Some(user.token_generation), password_hash };
+    run(&app, &caller, write.conditions, command, |_| Reply::no_content()).await
 }

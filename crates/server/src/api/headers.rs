@@ -1,41 +1,59 @@
-//! The headers of requests, as the OpenAPI document tells of them. They are read by [`crate::request`].
+//! The headers that operations share, as the document describes them. They are read where bodies are read, and for
+//! `If-None-Match` by the handler.
 
 use utoipa::IntoParams;
 
 /// Of every POST and PATCH.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "describes what request::Write reads")]
-pub(super) struct IdempotencyKeyHeader {
-    /// Repeating the request with the same key answers as the first time and changes nothing further, for 24 hours.
+#[expect(dead_code, reason = "describes what Write reads")]
+pub(super) struct IdempotencyKey {
+    /// Your own name for this request: 1 to 255 visible ASCII characters. The same request with the same key within 24
+    /// hours gets the first answer again, with `Idempotency-Replayed: true`, and has no further effect.
     #[param(
         rename = "Idempotency-Key",
-        nullable = false,
         min_length = 1,
         max_length = 255,
         pattern = "^[!-~]+$",
-        example = "0a4b7c1e-8d0f-4a55-9a53-2f1de7c3c9b0"
+        example = "7f0c2a9e-order-2026-11-20"
     )]
-    idempotency_key: Option<String>,
+    key: Option<String>,
 }
 
-/// Of what changes a thing with a version.
+/// Of the POST operations whose answers are never kept.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "describes what request::Write reads")]
-pub(super) struct IfMatchHeader {
-    /// Refuse unless this is still the `ETag`; `*` for any. Of a product only the part before the dot counts, so that
-    /// an order does not get in the way of an editor.
-    #[param(rename = "If-Match", nullable = false, example = "\"7\"")]
-    if_match: Option<String>,
+#[expect(dead_code, reason = "describes what Write reads")]
+pub(super) struct UnusedIdempotencyKey {
+    /// Accepted and checked as everywhere, but without meaning here: the answer holds secrets, which are not kept, and
+    /// there is no effect that a repetition could double.
+    #[param(
+        rename = "Idempotency-Key",
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[!-~]+$",
+        example = "7f0c2a9e-login"
+    )]
+    key: Option<String>,
 }
 
-/// Of what shows one thing.
+/// Of changes to what carries a version.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "describes what request::if_none_match reads")]
-pub(super) struct IfNoneMatchHeader {
-    /// Answer 304 without a body if this is still the `ETag`.
-    #[param(rename = "If-None-Match", nullable = false, example = "\"7.3\"")]
-    if_none_match: Option<String>,
+#[expect(dead_code, reason = "describes what Write reads")]
+pub(super) struct IfMatch {
+    /// The `ETag` that you have seen: if it is no longer the current one, the answer is 412 and nothing is changed.
+    /// `*` stands for any.
+    #[param(rename = "If-Match", example = "\"3\"")]
+    tag: Option<String>,
+}
+
+/// Of reads of one thing.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes what handlers read")]
+pub(super) struct IfNoneMatch {
+    /// The `ETag` that you already have: if it is still the current one, the answer is 304 without a body.
+    #[param(rename = "If-None-Match", example = "\"3\"")]
+    tag: Option<String>,
 }

@@ -1,9 +1,332 @@
-//! users
+//! Accounts, for administrators; and each user's own.
+#![expect(unused_qualifications, reason = "utoipa's macro writes them")]
 
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use domain::{CreateUser, UpdateUser, UserId};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::app::App;
+use super::{PREFIX, auth, headers};
+use crate::app::views::{Start, UserQuery, UserView};
+use crate::app::{App, Failure};
+use crate::http::problem::{
+    BadRequest, BodyRefused, Forbidden, KeyReused, PreconditionFailed, Problem, ProblemBody, ReadProblems,
+    TooManyRequests, Unauthenticated, Unavailable,
+};
+use crate::http::reply::Reply;
+use crate::request::{Admin, Caller, OperationBody, Paged, PathId, Write, if_none_match, run};
+use crate::wire::etag;
+use crate::wire::paging::{Cursor, Key, PageParams};
+use crate::wire::time::Rfc3339;
+use crate::wire::values::{Email, FullName, Id, NewPassword, Patch, Role, SearchText, Username};
+
+/// The order of the list, for its cursors.
+const BY_ID: &str = "id";
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
+    OpenApiRouter::new().routes(routes!(list_users, create)).routes(routes!(get_user, update_user))
+}
+
+/// An account to be made. What may be left out may also be `null`.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewUser {
+    username: Username,
+    password: NewPassword,
+    email: Option<Email>,
+    full_name: Option<FullName>,
+    /// Unless given: `admin` for the first account of the shop, `customer` for all others.
+    role: Option<Role>,
+}
+
+impl OperationBody for NewUser {}
+
+/// Changes to an account; what is left out stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct UserChanges {
+    /// `null` removes it.
+    #[serde(default)]
+    #[schema(inline)]
+    email: Patch<Email>,
+    /// `null` removes it.
+    #[serde(default)]
+    #[schema(inline)]
+    full_name: Patch<FullName>,
+    /// For administrators. Ends all sessions of the user.
+    #[serde(default)]
+    #[schema(value_type = Role, required = false)]
+    role: Patch<Role>,
+    /// For administrators. A deactivated user cannot log in, and all tokens given out are dead.
+    #[serde(default)]
+    #[schema(value_type = bool, required = false)]
+    is_active: Patch<bool>,
+}
+
+impl OperationBody for UserChanges {}
+
+/// An account.
+#[derive(Serialize, ToSchema)]
+pub(super) struct UserBody {
+    #[schema(example = 7)]
+    id: i64,
+    /// As it was given; unique without regard to case.
+    #[schema(example = "john.doe")]
+    username: String,
+    #[schema(example = "john.doe@example.com", required = true)]
+    email: Option<String>,
+    #[schema(example = "John Doe", required = true)]
+    full_name: Option<String>,
+    role: Role,
+    /// Inactive users cannot log in.
+    is_active: bool,
+    /// Grows with every change; the `ETag` of the account.
+    #[schema(example = 1)]
+    version: i64,
+    created_at: Rfc3339,
+    updated_at: Rfc3339,
+}
+
+impl From<&UserView> for UserBody {
+    fn from(user: &UserView) -> Self {
+        Self {
+            id: user.id.0,
+            username: user.username.clone(),
+            email: user.email.clone(),
+            full_name: user.full_name.clone(),
+            role: user.role.into(),
+            is_active: user.is_active,
+            version: user.version,
+            created_at: Rfc3339(user.created_at_us),
+            updated_at: Rfc3339(user.updated_at_us),
+        }
+    }
+}
+
+impl UserBody {
+    /// For the document.
+    pub(super) fn example() -> Self {
+        let made_at = Rfc3339(1_705_401_000_000_000);
+        Self {
+            id: 7,
+            username: "john.doe".to_owned(),
+            email: Some("john.doe@example.com".to_owned()),
+            full_name: Some("John Doe".to_owned()),
+            role: domain::Role::Customer.into(),
+            is_active: true,
+            version: 1,
+            created_at: made_at,
+            updated_at: made_at,
+        }
+    }
+}
+
+/// Which users.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct UserFilter {
+    /// Found in username, full name or e-mail address, in upper or lower case.
+    #[param(inline)]
+    q: Option<SearchText>,
+    /// With this role.
+    #[param(inline)]
+    role: Option<Role>,
+    /// Active or deactivated ones only.
+    active: Option<bool>,
+}
+
+/// A page of users, by id.
+#[derive(Serialize, ToSchema)]
+struct UsersBody {
+    users: Vec<UserBody>,
+    /// Most rows of this page.
+    #[schema(example = 20)]
+    limit: u32,
+    /// How many rows were skipped; `null` after a cursor.
+    #[schema(example = 0, required = true)]
+    offset: Option<i64>,
+    /// Leads to the next page; `null` on the last one.
+    #[schema(required = true)]
+    next_cursor: Option<String>,
+}
+
+/// Carries out what registration and administration have in common.
+pub(super) async fn create_user(
+    app: &App,
+    caller: &Caller,
+    write: Write<NewUser>,
+) -> Result<Response, Problem> {
+    let Write { body, conditions } = write;
+    let command = CreateUser {
+        password_hash: auth::hash(app, &body.password).await?,
+        username: body.username.into_string(),
+        email: body.email.map(Email::into_string),
+        full_name: body.full_name.map(FullName::into_string),
+        role: body.role.map(Into::into),
+    };
+    run(app, caller, conditions, command, |user| {
+        let location = format!("{PREFIX}/users/{}", user.id.0);
+        Reply::created(location, &UserBody::from(user)).etag(etag::of_version(user.version))
+    })
+    .await
+}
+
+/// The account, unless the client has it already.
+pub(super) fn answer_user(user: &UserView, headers: &HeaderMap) -> Reply {
+    let tag = etag::of_version(user.version);
+    if if_none_match(headers, &tag) {
+        return Reply::not_modified(tag);
+    }
+    Reply::ok(&UserBody::from(user)).etag(tag)
+}
+
+fn user_not_found(id: i64) -> Problem {
+    Problem::not_found("USER_NOT_FOUND", format_args!("User {id}"))
+}
+
+/// Lists accounts by id.
+#[utoipa::path(get, path = "/users", tag = "users", operation_id = "list_users",
+    security(("bearer" = []), ("password" = [])),
+    params(UserFilter, PageParams),
+    responses(
+        (status = 200, description = "A page of accounts", body = UsersBody, example = json!({
+            "users": [UserBody::example()], "limit": 20, "offset": 0, "next_cursor": null,
+        })),
+        ReadProblems,
+    ))]
+async fn list_users(State(app): State<App>, _: Admin, paged: Paged<UserFilter>) -> Result<Reply, Problem> {
+    let page = paged.page(BY_ID)?;
+    let filter = paged.query;
+    let limit = page.limit;
+    let offset = match &page.start {
+        Start::Offset(offset) => Some(*offset),
+        Start::After { .. } => None,
+    };
+    let query = UserQuery {
+        text: filter.q.map(SearchText::into_string),
+        role: filter.role.map(Into::into),
+        active: filter.active,
+        page,
+    };
+    let found = app.reads().users(&query).await.map_err(Failure::from)?;
+    let last = found.rows.last().filter(|_| found.more);
+    let next_cursor = last.map(|user| Cursor { key: Key::Int(user.id.0), id: user.id.0 }.encode(BY_ID));
+    let users = found.rows.iter().map(UserBody::from).collect();
+    Ok(Reply::ok(&UsersBody { users, limit, offset, next_cursor }))
+}
+
+/// Makes an account for anybody, in any role.
+///
+/// Fields that may be left out may also be `null`.
+#[utoipa::path(post, path = "/users", tag = "users", operation_id = "create_user",
+    security(("bearer" = []), ("password" = [])),
+    params(headers::IdempotencyKey),
+    request_body(content = NewUser, example = json!({
+        "username": "jane.roe", "password": "correct horse battery staple", "email": "jane.roe@example.com",
+        "full_name": "Jane Roe", "role": "staff",
+    })),
+    responses(
+        (status = 201, description = "The account", body = UserBody,
+            headers(("ETag" = String, description = "Version of the account"),
+                ("Location" = String, description = "Where the account is")),
+            example = json!(UserBody::example())),
+        BadRequest, Unauthenticated, Forbidden, BodyRefused, KeyReused, TooManyRequests, Unavailable,
+        (status = 409, description = "The name or the address belongs to another (`USERNAME_TAKEN`, `EMAIL_TAKEN`)",
+            body = ProblemBody, content_type = "application/problem+json", example = json!({
+                "type": "about:blank", "title": "Conflict", "status": 409, "code": "EMAIL_TAKEN",
+                "detail": "The e-mail address jane.roe@example.com belongs to another user.",
+                "request_id": "0kq3v8x2m5t9a",
+            })),
+    ))]
+async fn create(
+    State(app): State<App>,
+    Admin(caller): Admin,
+    write: Write<NewUser>,
+) -> Result<Response, Problem> {
+    create_user(&app, &caller, write).await
+}
+
+/// One account: any for an administrator, for all others only their own.
+#[utoipa::path(get, path = "/users/{user_id}", tag = "users", operation_id = "get_user",
+    security(("bearer" = []), ("password" = [])),
+    params(("user_id" = inline(Id), Path, description = "The account"), headers::IfNoneMatch),
+    responses(
+        (status = 200, description = "The account", body = UserBody,
+            headers(("ETag" = String, description = "Version of the account")),
+            example = json!(UserBody::example())),
+        (status = 304, description = "The account is still as `If-None-Match` has it"),
+        BadRequest, Unauthenticated, Unavailable,
+        (status = 404, description = "There is no such account, or it is not the caller's (`USER_NOT_FOUND`)",
+            body = ProblemBody, content_type = "application/problem+json", example = json!({
+                "type": "about:blank", "title": "Not Found", "status": 404, "code": "USER_NOT_FOUND",
+                "detail": "User 7 does not exist.", "request_id": "0kq3v8x2m5t9a",
+            })),
+    ))]
+async fn get_user(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(id): PathId,
+    headers: HeaderMap,
+) -> Result<Reply, Problem> {
+    let permitted = caller.actor.is_admin() || caller.actor.user_id == Some(UserId(id));
+    if !permitted {
+        return Err(user_not_found(id));
+    }
+    let user = app.reads().user(UserId(id)).await.map_err(Failure::from)?;
+    Ok(answer_user(&user.ok_or_else(|| user_not_found(id))?, &headers))
+}
+
+/// Changes an account.
+///
+/// Users change their own e-mail address and full name; administrators also role and activity, of anybody. The last
+/// active administrator can neither be deactivated nor lose the role.
+#[utoipa::path(patch, path = "/users/{user_id}", tag = "users", operation_id = "update_user",
+    security(("bearer" = []), ("password" = [])),
+    params(("user_id" = inline(Id), Path, description = "The account"), headers::IdempotencyKey,
+        headers::IfMatch),
+    request_body(content = UserChanges, example = json!({
+        "email": "john.doe@example.org", "full_name": null,
+    })),
+    responses(
+        (status = 200, description = "The account as it is now", body = UserBody,
+            headers(("ETag" = String, description = "Version of the account")),
+            example = json!(UserBody::example())),
+        BadRequest, Unauthenticated, Forbidden, PreconditionFailed, BodyRefused, KeyReused, Unavailable,
+        (status = 404, description = "There is no such account, or it is not the caller's (`USER_NOT_FOUND`)",
+            body = ProblemBody, content_type = "application/problem+json", example = json!({
+                "type": "about:blank", "title": "Not Found", "status": 404, "code": "USER_NOT_FOUND",
+                "detail": "User 7 does not exist.", "request_id": "0kq3v8x2m5t9a",
+            })),
+        (status = 409, description = "The address belongs to another (`EMAIL_TAKEN`), or the shop would be left \
+            without an active administrator (`LAST_ADMIN`)",
+            body = ProblemBody, content_type = "application/problem+json", example = json!({
+                "type": "about:blank", "title": "Conflict", "status": 409, "code": "LAST_ADMIN",
+                "detail": "The shop would be left without an active administrator.",
+                "request_id": "0kq3v8x2m5t9a",
+            })),
+    ))]
+async fn update_user(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(id): PathId,
+    write: Write<UserChanges>,
+) -> Result<Response, Problem> {
+    let Write { body, conditions } = write;
+    let command = UpdateUser {
+        user_id: UserId(id),
+        if_version: conditions.if_version,
+        email: body.email.into_option().map(|email| email.map(Email::into_string)),
+        full_name: body.full_name.into_option().map(|name| name.map(FullName::into_string)),
+        role: body.role.not_null("role")?.map(Into::into),
+        is_active: body.is_active.not_null("is_active")?,
+    };
+    run(&app, &caller, conditions, command, |user| {
+        Reply::ok(&UserBody::from(user)).etag(etag::of_version(user.version))
+    })
+    .await
 }

@@ -1,5 +1,8 @@
 //! `stockroom migrate`
 
+use server::clock;
+
+use super::shop;
 use crate::config::Config;
 use crate::output;
 
@@ -13,6 +16,8 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
 }
 
 /// Applies the migrations that the database lacks, in order, and returns their names.
-async fn migrate(_config: &Config) -> anyhow::Result<Vec<String>> {
-    Err(anyhow::anyhow!("not wired"))
+async fn migrate(config: &Config) -> anyhow::Result<Vec<String>> {
+    let database = shop::open_database(config).await?;
+    let applied = database.migrate(clock::now_us()).await?;
+    Ok(applied.iter().map(|migration| format!("{:04} {}", migration.version, migration.name)).collect())
 }

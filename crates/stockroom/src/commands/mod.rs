@@ -4,6 +4,7 @@ pub(crate) mod config;
 pub(crate) mod migrate;
 pub(crate) mod openapi;
 pub(crate) mod serve;
+mod shop;
 pub(crate) mod user;
 pub(crate) mod verify;
 

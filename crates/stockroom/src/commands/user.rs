@@ -1,9 +1,13 @@
 //! `stockroom user`
 
-use domain::Role;
+use domain::{CreateUser, Rejection, Role, SetPassword};
+use server::clock;
+use server::wire::values::{Email, FullName, Username};
 
+use super::shop::{Shop, execute};
 use crate::cli::{UserAdd, UserCommand};
 use crate::config::Config;
+use crate::failure::UsageError;
 use crate::output;
 use crate::password::{self, Password};
 
@@ -43,11 +47,42 @@ impl<'a> From<&'a UserAdd> for NewUser<'a> {
 }
 
 /// Creates the user and returns the new id.
-async fn add(_config: &Config, _user: &NewUser<'_>, _password: &Password) -> anyhow::Result<i64> {
-    Err(anyhow::anyhow!("not wired"))
+async fn add(config: &Config, user: &NewUser<'_>, password: &Password) -> anyhow::Result<i64> {
+    let invalid = |hint: String, flag: &str| UsageError::one(format!("--{flag} {hint}"));
+    let username = Username::new(user.username).map_err(|hint| invalid(hint, "username"))?;
+    let email = Email::new(user.email).map_err(|hint| invalid(hint, "email"))?;
+    let full_name = FullName::new(user.full_name).map_err(|hint| invalid(hint, "full-name"))?;
+    let shop = Shop::open(config).await?;
+    let command = CreateUser {
+        username: username.into_string(),
+        email: Some(email.into_string()),
+        full_name: Some(full_name.into_string()),
+        role: Some(user.role),
+        password_hash: shop.app.passwords().hash(password.expose()).await?,
+    };
+    let created = execute(&shop.app, command, clock::now_us()).await?;
+    shop.close().await?;
+    match created {
+        Ok(user) => Ok(user.id.0),
+        Err(Rejection::UsernameTaken(name)) => Err(anyhow::anyhow!("the username {name} is taken")),
+        Err(Rejection::EmailTaken(email)) => Err(anyhow::anyhow!("{email} belongs to another user")),
+        Err(rejection) => Err(anyhow::anyhow!("refused: {rejection:?}")),
+    }
 }
 
 /// Replaces the password and makes all tokens of the user invalid. An unknown user name is an error.
-async fn set_password(_config: &Config, _username: &str, _password: &Password) -> anyhow::Result<()> {
-    Err(anyhow::anyhow!("not wired"))
+async fn set_password(config: &Config, username: &str, password: &Password) -> anyhow::Result<()> {
+    let shop = Shop::open(config).await?;
+    let found = shop.app.reads().user_by_login(username).await?;
+    let done = match found {
+        None => Err(anyhow::anyhow!("there is no user {username}")),
+        Some(user) => {
+            let password_hash = shop.app.passwords().hash(password.expose()).await?;
+            let command = SetPassword { user_id: user.id, seen_generation: None, password_hash };
+            let set = execute(&shop.app, command, clock::now_us()).await?;
+            set.map(drop).map_err(|rejection| anyhow::anyhow!("refused: {rejection:?}"))
+        }
+    };
+    shop.close().await?;
+    done
 }

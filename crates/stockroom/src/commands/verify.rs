@@ -1,5 +1,9 @@
 //! `stockroom verify`
 
+use server::clock;
+use store::Store;
+
+use super::shop;
 use crate::config::Config;
 use crate::output;
 
@@ -14,6 +18,16 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
 }
 
 /// Compares the ledger with the stock levels and the allocations with the open orders; one line for each difference.
-async fn examine(_config: &Config) -> anyhow::Result<Vec<String>> {
-    Err(anyhow::anyhow!("not wired"))
+async fn examine(config: &Config) -> anyhow::Result<Vec<String>> {
+    let database = shop::open_database(config).await?;
+    database.migrate(clock::now_us()).await?;
+    let report = Store::new(database).verify().await?;
+    tracing::info!(
+        products = report.products,
+        orders = report.orders,
+        movements = report.movements,
+        "compared ledger, levels and orders"
+    );
+    let line = |found: store::Discrepancy| format!("{}: {}", found.check, found.finding);
+    Ok(report.discrepancies.into_iter().map(line).collect())
 }

@@ -5,7 +5,6 @@
 
 mod closest;
 mod dot_env;
-mod kept_secret;
 mod layers;
 mod parse;
 mod rules;
@@ -19,6 +18,7 @@ use std::time::Duration;
 
 pub(crate) use layers::{Given, Origin, Sources};
 pub(crate) use secret::{DatabaseUrl, Secret};
+use server::auth::secret::SecretError;
 use server::settings::Settings;
 pub(crate) use table::{Reach, SETTINGS, Setting, Shape};
 
@@ -93,8 +93,11 @@ impl Config {
     }
 
     /// What signs tokens: the secret given, or else the one kept in `data_dir`, which is made when it is missing.
-    pub(crate) fn signing_secret(&self) -> anyhow::Result<Secret> {
-        self.secret.clone().map_or_else(|| kept_secret::read_or_make(&self.data_dir), Ok)
+    pub(crate) fn signing_secret(&self) -> Result<server::auth::secret::Secret, SecretError> {
+        match &self.secret {
+            Some(given) => server::auth::secret::Secret::from_text(given.expose()),
+            None => server::auth::secret::Secret::load_or_create(&self.data_dir),
+        }
     }
 
     /// Every setting with its value, safe to show, and its origin. Test-only settings appear when they are set.

@@ -61,8 +61,8 @@ impl Store {
     /// A page of orders, with sums over all that match; page and sums show one state.
     ///
     /// # Errors
-    /// [`StoreError::Misuse`] when the page starts at a value of another type than the sort has,
-    /// [`StoreError::Unsupported`] when a sum is larger than an `i64`; see also [`StoreError`].
+    /// [`StoreError::Misuse`] when the page starts at a value of another type than the sort has; see also
+    /// [`StoreError`].
     pub async fn orders(&self, query: &OrderQuery) -> Result<OrderListing, StoreError> {
         let mut reader = self.database().reader().await?;
         reader.begin_snapshot().await?;
@@ -147,11 +147,9 @@ async fn add_items(reader: &mut Reader, orders: &mut [OrderView]) -> Result<(), 
 }
 
 /// Puts the two halves of a sum together.
-fn sum(row: &Row, at: usize) -> Result<i64, StoreError> {
+fn sum(row: &Row, at: usize) -> Result<i128, StoreError> {
     let (high, low) = (i128::from(row.int(at)?), i128::from(row.int(at + 1)?));
-    i64::try_from((high << 32) + low).map_err(|_| {
-        StoreError::unsupported("the sum over the matching orders is too large to be represented")
-    })
+    Ok((high << 32) + low)
 }
 
 /// Reads an order, without its items, and the name of its user.

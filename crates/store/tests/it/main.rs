@@ -4,4 +4,12 @@
 #[cfg(test)]
 mod driver;
 #[cfg(test)]
+mod idempotency;
+#[cfg(test)]
 mod set_or_single;
+#[cfg(test)]
+mod shop;
+#[cfg(test)]
+mod verify;
+#[cfg(test)]
+mod write;

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 pub(super) use self::body::{ProductBody, etag, example, shown};
 use self::body::{ProductChange, ProductListBody, ProductNew, example_archived, example_list};
 use self::query::{LowStockFilter, ProductFilter, ProductOrder, product_query};
-use super::headers::{IdempotencyKeyHeader, IfMatchHeader, IfNoneMatchHeader};
+use super::headers::{IdempotencyKey, IfMatch, IfNoneMatch};
 use crate::app::App;
 use crate::app::views::ProductQuery;
 use crate::http::problem::{NotFound, PreconditionFailed, Problem, ReadProblems, WriteProblems};
@@ -92,7 +92,7 @@ async fn answer_list(app: &App, query: &ProductQuery, order: ProductOrder) -> Re
 /// An archived product is shown to staff only.
 #[utoipa::path(get, path = "/products/{product_id}", tag = "products", operation_id = "get_product",
     security(("bearer" = []), ("password" = [])),
-    params(("product_id" = Id, Path, description = "Number of the product"), IfNoneMatchHeader),
+    params(("product_id" = Id, Path, description = "Number of the product"), IfNoneMatch),
     responses(
         (status = 200, description = "The product", body = ProductBody,
             headers(("ETag" = String, description = "Version of the product and of its stock")),
@@ -125,7 +125,7 @@ pub(super) fn not_found(id: i64) -> Problem {
 /// Without a SKU it gets one made from its number. Stock it begins with goes into the ledger.
 #[utoipa::path(post, path = "/products", tag = "products", operation_id = "create_product",
     security(("bearer" = []), ("password" = [])),
-    params(IdempotencyKeyHeader),
+    params(IdempotencyKey),
     request_body(content = ProductNew, description = "The product", example = json!({
         "name": "MacBook Pro 16\"", "price_cents": 249_999, "sku": "MBP-16", "stock_quantity": 100,
         "low_stock_threshold": 5})),
@@ -155,7 +155,7 @@ async fn create(
 /// the operations on stock.
 #[utoipa::path(patch, path = "/products/{product_id}", tag = "products", operation_id = "update_product",
     security(("bearer" = []), ("password" = [])),
-    params(("product_id" = Id, Path, description = "Number of the product"), IfMatchHeader, IdempotencyKeyHeader),
+    params(("product_id" = Id, Path, description = "Number of the product"), IfMatch, IdempotencyKey),
     request_body(content = ProductChange, description = "What is to change",
         example = json!({"name": "Updated Product Name", "price_cents": 2499})),
     responses(
@@ -179,7 +179,7 @@ async fn update(
 /// refer to is archived: it keeps its SKU, takes no orders and no changes, and can be restored.
 #[utoipa::path(delete, path = "/products/{product_id}", tag = "products", operation_id = "delete_product",
     security(("bearer" = []), ("password" = [])),
-    params(("product_id" = Id, Path, description = "Number of the product"), IfMatchHeader),
+    params(("product_id" = Id, Path, description = "Number of the product"), IfMatch),
     responses(
         (status = 200, description = "The product is archived, because orders refer to it", body = ProductBody,
             headers(("ETag" = String, description = "Version of the product and of its stock")),
@@ -208,7 +208,7 @@ async fn delete(
 #[utoipa::path(post, path = "/products/{product_id}/toggle-active", tag = "products",
     operation_id = "toggle_product_active",
     security(("bearer" = []), ("password" = [])),
-    params(("product_id" = Id, Path, description = "Number of the product"), IfMatchHeader, IdempotencyKeyHeader),
+    params(("product_id" = Id, Path, description = "Number of the product"), IfMatch, IdempotencyKey),
     responses(
         (status = 200, description = "The product as it is now", body = ProductBody,
             headers(("ETag" = String, description = "Version of the product and of its stock")),
@@ -229,7 +229,7 @@ async fn toggle_active(
 /// A product that is not archived is shown as it is.
 #[utoipa::path(post, path = "/products/{product_id}/restore", tag = "products", operation_id = "restore_product",
     security(("bearer" = []), ("password" = [])),
-    params(("product_id" = Id, Path, description = "Number of the product"), IdempotencyKeyHeader),
+    params(("product_id" = Id, Path, description = "Number of the product"), IdempotencyKey),
     responses(
         (status = 200, description = "The product as it is now", body = ProductBody,
             headers(("ETag" = String, description = "Version of the product and of its stock")),

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use self::body::{AdjustedBody, Adjustment, StockCounted, StockMove, example_adjusted};
 use self::movement::{BY_LATEST, MovementListBody, example_movements};
-use super::headers::IdempotencyKeyHeader;
+use super::headers::IdempotencyKey;
 use super::products::{ProductBody, example, not_found, shown};
 use crate::app::App;
 use crate::app::views::{Page, ProductView, Start};
@@ -35,7 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(post, path = "/products/{product_id}/stock/increment", tag = "stock",
     operation_id = "increment_stock",
     security(("bearer" = []), ("password" = [])),
-    params(("product_id" = Id, Path, description = "Number of the product"), IdempotencyKeyHeader),
+    params(("product_id" = Id, Path, description = "Number of the product"), IdempotencyKey),
     request_body(content = StockMove, description = "How many pieces came in, and why",
         example = json!({"quantity": 20, "reason": "delivery"})),
     responses(
@@ -58,7 +58,7 @@ async fn increment(
 #[utoipa::path(post, path = "/products/{product_id}/stock/decrement", tag = "stock",
     operation_id = "decrement_stock",
     security(("bearer" = []), ("password" = [])),
-    params(("product_id" = Id, Path, description = "Number of the product"), IdempotencyKeyHeader),
+    params(("product_id" = Id, Path, description = "Number of the product"), IdempotencyKey),
     request_body(content = StockMove, description = "How many pieces go out, and why",
         example = json!({"quantity": 2, "reason": "damaged", "note": "Two pieces were damaged."})),
     responses(
@@ -81,7 +81,7 @@ async fn decrement(
 /// below what open orders hold: 409 `STOCK_ALLOCATED`.
 #[utoipa::path(post, path = "/products/{product_id}/stock/set", tag = "stock", operation_id = "set_stock",
     security(("bearer" = []), ("password" = [])),
-    params(("product_id" = Id, Path, description = "Number of the product"), IdempotencyKeyHeader),
+    params(("product_id" = Id, Path, description = "Number of the product"), IdempotencyKey),
     request_body(content = StockCounted, description = "How many pieces are on hand, and why",
         example = json!({"on_hand": 97, "expected": 100, "reason": "stocktake"})),
     responses(
@@ -121,7 +121,7 @@ async fn adjust_one(
 /// product of which there is too little.
 #[utoipa::path(post, path = "/stock/adjustments", tag = "stock", operation_id = "adjust_stock",
     security(("bearer" = []), ("password" = [])),
-    params(IdempotencyKeyHeader),
+    params(IdempotencyKey),
     request_body(content = Adjustment, description = "The changes", example = json!({"lines": [
         {"change": "increment", "product_id": 1, "quantity": 20, "reason": "delivery"},
         {"change": "set", "product_id": 2, "on_hand": 97, "expected": 100, "reason": "stocktake"}]})),

@@ -138,3 +138,11 @@ integer_value! {
     /// The level at which a product counts as low in stock.
     Threshold: 0..=TRILLION, "The product is low in stock when no more than this is available.", example 5
 }
+integer_value! {
+    /// The number of the last event that was seen.
+    EventNumber: 0..=i64::MAX, "Number of an event; 0 is before the first.", example 0
+}
+integer_value! {
+    /// The most events of one answer.
+    EventLimit: 1..=1000, "Most events of one answer.", example 100
+}

@@ -10,11 +10,12 @@ mod text;
 mod words;
 
 pub use given::given;
-pub use integer::{Id, PriceCents, Quantity, StockCount, Threshold};
+pub use integer::{EventLimit, EventNumber, Id, PriceCents, Quantity, StockCount, Threshold};
 pub(crate) use integer::{integer_value, integer_visitor};
 pub use patch::Patch;
 pub use text::{
-    Description, Email, FullName, NewPassword, Note, Password, ProductName, Reason, SearchText, Sku, Username,
+    Description, Email, FullName, Login, NewPassword, Note, Password, ProductName, Reason, RefreshToken,
+    SearchText, Sku, Username,
 };
 pub use words::{Action, AllocateAt, Fulfilment, MovementKind, OrderState, Payment, Role, Status};
 

@@ -212,7 +212,7 @@ macro_rules! secret_text {
 }
 
 public_text! { Sku ProductName Description Username Email FullName Reason Note SearchText }
-secret_text! { NewPassword Password }
+secret_text! { NewPassword Password Login RefreshToken }
 
 /// One line with something to see on it.
 fn line(text: &str) -> Result<(), &'static str> {
@@ -287,7 +287,8 @@ const EMAIL: &str = concat!(
     r"@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$",
 );
 
-fn password(text: &str) -> Result<(), &'static str> {
+/// What the databases cannot compare with.
+fn no_nul(text: &str) -> Result<(), &'static str> {
     if text.contains('\0') { Err("must not contain the NUL character") } else { Ok(()) }
 }
 
@@ -344,7 +345,7 @@ text_value! {
 }
 text_value! {
     /// A password that is being set.
-    NewPassword: 8..=128, check password, wrap |text| text,
+    NewPassword: 8..=128, check no_nul, wrap |text| text,
     schema |schema| schema
         .description(Some("The password to be set; any characters."))
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
@@ -355,7 +356,7 @@ text_value! {
 text_value! {
     /// A password that is being tried. Its limit is wider than that of [`NewPassword`]: a wrong one is wrong,
     /// not invalid.
-    Password: 1..=1024, check password, wrap |text| text,
+    Password: 1..=1024, check no_nul, wrap |text| text,
     schema |schema| schema
         .description(Some("The password."))
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
@@ -378,6 +379,24 @@ text_value! {
         .description(Some("Whatever else there is to say; may have several lines."))
         .pattern(Some(VISIBLE_LINES))
         .examples(["Two pieces were damaged."])
+}
+text_value! {
+    /// The name that a login is tried with; not printed, for people type passwords into the wrong field. A name that
+    /// nobody can have is wrong, not invalid.
+    Login: 1..=254, check no_nul, wrap |text| text,
+    schema |schema| schema
+        .description(Some("The username or the e-mail address."))
+        .pattern(Some(NO_NUL))
+        .examples(["john.doe"])
+}
+text_value! {
+    /// A refresh token as a client holds it.
+    RefreshToken: 1..=4096, check no_nul, wrap |text| text,
+    schema |schema| schema
+        .description(Some("The refresh token of a login or refresh."))
+        .pattern(Some(NO_NUL))
+        .write_only(true)
+        .examples(["eyJhbGciOiJIUzI1NiJ9.eyJ0eXAiOiJyZWZyZXNoIn0.c2lnbmF0dXJl"])
 }
 text_value! {
     /// What a list is searched for.

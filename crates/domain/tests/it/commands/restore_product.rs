@@ -1,0 +1,36 @@
+//! [`RestoreProduct`].
+
+use domain::{Actor, Denial, ProductId, Rejection, RestoreProduct};
+
+use super::{ADMIN, ANONYMOUS, APPLE, CLEO, OLD, STAFF, UNKNOWN, order, shop};
+use crate::shop::Shop;
+
+#[track_caller]
+fn check(actor: Actor, product_id: ProductId, expected: Result<&str, Rejection>) -> Shop {
+    super::check(&shop(), actor, RestoreProduct { product_id }, expected)
+}
+
+#[test]
+fn restores() {
+    let restored = "product 4 v3 OLD old 70c low 0 active
+        product_restored product=4";
+    check(ADMIN, OLD, Ok(restored));
+    super::check(
+        &check(STAFF, OLD, Ok(restored)),
+        CLEO,
+        order(&[(OLD, 2)]),
+        Ok("order 2 v1 pending for 3: 2xold@70 held, 2 for 140c
+            stock 4 allocated +0 +2 = 2/2 order 2
+            stock_ran_low product=4 available=0 threshold=0
+            order_placed order=2 user=3 total_amount_cents=140 total_quantity=2"),
+    );
+    // Not archived: nothing to do.
+    check(STAFF, APPLE, Ok(""));
+}
+
+#[test]
+fn refuses() {
+    check(CLEO, OLD, Err(Rejection::Forbidden(Denial::Role)));
+    check(ANONYMOUS, UNKNOWN, Err(Rejection::Forbidden(Denial::Role)));
+    check(STAFF, UNKNOWN, Err(Rejection::ProductsNotFound(vec![UNKNOWN])));
+}

@@ -1,0 +1,7 @@
+//! The rules, one table a command, and random play under the eyes of a second model.
+
+mod any;
+mod auditor;
+mod commands;
+mod shop;
+mod words;

@@ -1,0 +1,135 @@
+//! One order, and what happened to it.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use domain::{OrderId, Rejection};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::OrderPath;
+use super::body::{OrderBody, OrderFound};
+use crate::app::App;
+use crate::app::views::{EventView, OrderView};
+use crate::http::problem::{BadRequest, NotFound, Problem, Unauthenticated, Unavailable};
+use crate::http::reply::Reply;
+use crate::request::{Caller, PathId, Query, if_none_match};
+use crate::wire::etag;
+use crate::wire::query::Nothing;
+use crate::wire::time::Rfc3339;
+
+/// What spares the client an answer that it has already.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes what if_none_match reads")]
+struct FreshHeader {
+    /// The `ETag` of the order as the client has it. If that is the latest, the answer is 304.
+    #[param(rename = "If-None-Match", required = false, example = "\"1\"")]
+    if_none_match: String,
+}
+
+/// The order, if the caller may see it. Somebody else's order is as absent as one that was never placed.
+async fn visible(app: &App, caller: &Caller, PathId(id): PathId) -> Result<OrderView, Problem> {
+    let view = app.reads().order(OrderId(id)).await?;
+    view.filter(|view| caller.actor.is_staff() || view.order.user_id == caller.actor.user_id)
+        .ok_or_else(|| Problem::from(&Rejection::OrderNotFound(OrderId(id))))
+}
+
+/// Get one order
+///
+/// Customers see their own orders, staff all of them.
+#[utoipa::path(get, path = "/orders/{order_id}", tag = "orders", operation_id = "get_order",
+    params(OrderPath, FreshHeader),
+    responses(OrderFound, (status = 304, description = "The client has the latest version already"),
+        BadRequest, Unauthenticated, NotFound, Unavailable),
+    security(("bearer" = []), ("password" = [])))]
+pub(super) async fn get_order(
+    State(app): State<App>,
+    caller: Caller,
+    id: PathId,
+    Query(Nothing {}): Query<Nothing>,
+    headers: HeaderMap,
+) -> Result<Reply, Problem> {
+    let view = visible(&app, &caller, id).await?;
+    let tag = etag::of_version(view.order.version);
+    if if_none_match(&headers, &tag) {
+        return Ok(Reply::not_modified(tag));
+    }
+    Ok(OrderBody::new(&view.order, view.user_name.as_deref(), &app.settings().currency).found())
+}
+
+/// What happened to an order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TimelineBody {
+    /// The steps, earliest first.
+    events: Vec<StepBody>,
+}
+
+/// One step in the life of an order.
+#[derive(Debug, Serialize, ToSchema)]
+struct StepBody {
+    /// Number of the event.
+    #[schema(example = 7)]
+    id: i64,
+    /// What happened: `order_placed`, `order_confirmed`, `order_paid`, `order_shipped`, `order_delivered`,
+    /// `order_cancelled`.
+    #[schema(example = "order_placed")]
+    kind: String,
+    /// When.
+    at: Rfc3339,
+    /// Who did it; null for callers without an account. Customers learn this of their own steps only.
+    #[schema(required, example = 1)]
+    actor_id: Option<i64>,
+    /// Full name of who did it, or else their username; null when `actor_id` is.
+    #[schema(required, example = "John Doe")]
+    actor_name: Option<String>,
+    /// The request in which it happened, as in its `X-Request-Id`; null for customers.
+    #[schema(required, example = "0kq3v8x2m5t9a")]
+    request_id: Option<String>,
+    /// What else there is to know.
+    #[schema(value_type = Object, example = json!({"total_amount_cents": 502_997, "total_quantity": 3}))]
+    data: Value,
+}
+
+impl StepBody {
+    /// The step as this caller may see it: customers do not learn which of the staff did what.
+    fn of(event: EventView, caller: &Caller) -> Result<Self, Problem> {
+        let staff = caller.actor.is_staff();
+        let known = staff || event.actor_id == caller.actor.user_id;
+        Ok(Self {
+            id: event.id,
+            data: serde_json::from_str(&event.payload).map_err(Problem::internal)?,
+            kind: event.kind,
+            at: Rfc3339(event.at_us),
+            actor_id: event.actor_id.filter(|_| known).map(|id| id.0),
+            actor_name: event.actor_name.filter(|_| known),
+            request_id: Some(event.request_id).filter(|_| staff),
+        })
+    }
+}
+
+/// Get what happened to an order
+///
+/// Every step of its life, earliest first. Customers see this of their own orders, without names of staff.
+#[utoipa::path(get, path = "/orders/{order_id}/timeline", tag = "orders", operation_id = "get_order_timeline",
+    params(OrderPath),
+    responses(
+        (status = 200, description = "The steps, earliest first", body = TimelineBody, example = json!({"events": [
+            {"id": 7, "kind": "order_placed", "at": "2024-01-16T10:30:00Z", "actor_id": 1, "actor_name": "John Doe",
+                "request_id": null, "data": {"total_amount_cents": 502_997, "total_quantity": 3}},
+            {"id": 9, "kind": "order_paid", "at": "2024-01-16T11:00:00Z", "actor_id": null, "actor_name": null,
+                "request_id": null, "data": {}},
+        ]})),
+        BadRequest, Unauthenticated, NotFound, Unavailable),
+    security(("bearer" = []), ("password" = [])))]
+pub(super) async fn get_timeline(
+    State(app): State<App>,
+    caller: Caller,
+    id: PathId,
+    Query(Nothing {}): Query<Nothing>,
+) -> Result<Reply, Problem> {
+    let order_id = visible(&app, &caller, id).await?.order.id;
+    let events = app.reads().timeline(order_id).await?.into_iter();
+    let events = events.map(|event| StepBody::of(event, &caller)).collect::<Result<_, _>>()?;
+    Ok(Reply::ok(&TimelineBody { events }))
+}

@@ -1,0 +1,102 @@
+//! The shop behind every command: an open, migrated database with a committer in front.
+
+use std::fs::DirBuilder;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use domain::{Actor, Command, OpenShop, Rejection};
+use server::app::{Answered, App, Committer};
+use server::clock;
+use server::http::metrics::Metrics;
+use store::Store;
+use store::driver::{Database, Options};
+
+use crate::config::Config;
+
+/// Opens the database, and makes the data directory for it where that is missing.
+pub(super) async fn open_database(config: &Config) -> anyhow::Result<Database> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    // What lies there (orders, the secret) is nobody else's business.
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(&config.data_dir)
+        .with_context(|| format!("cannot make the data directory {}", config.data_dir.display()))?;
+    let delay = config.test_sync_delay;
+    let options = Options { sync_delay: (!delay.is_zero()).then_some(delay), ..Options::default() };
+    Database::open(config.database_url.expose(), options)
+        .await
+        .with_context(|| format!("cannot open the database {}", config.database_url))
+}
+
+/// A shop that can carry commands out.
+pub(super) struct Shop {
+    /// Takes commands and answers reads.
+    pub(super) app: App,
+    committer: Committer,
+    database: Database,
+}
+
+impl Shop {
+    /// Opens, migrates and starts the shop, in its currency.
+    pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
+        let database = open_database(config).await?;
+        let applied = database.migrate(clock::now_us()).await.context("cannot migrate the database")?;
+        for migration in &applied {
+            tracing::info!(version = migration.version, name = migration.name, "applied a migration");
+        }
+        let store = Store::new(database.clone());
+        let secret = config.signing_secret()?;
+        let (app, committer) = App::start(store, &secret, config.server.clone(), Metrics::new())
+            .context("cannot start the committer")?;
+        let shop = Self { app, committer, database };
+        let currency = config.server.currency.clone();
+        match execute(&shop.app, OpenShop { currency: currency.clone() }, clock::now_us()).await? {
+            Ok(()) => Ok(shop),
+            Err(Rejection::CurrencyMismatch { shop: kept }) => Err(anyhow::anyhow!(
+                "this shop keeps its prices in {kept}; start it with currency = \"{kept}\", not {currency}"
+            )),
+            Err(rejection) => Err(anyhow::anyhow!("the shop cannot be opened: {rejection:?}")),
+        }
+    }
+
+    /// Ends the committer when everything queued has been answered, and folds the journal into the database file.
+    pub(super) async fn close(self) -> anyhow::Result<()> {
+        let Self { app, committer, database } = self;
+        drop(app);
+        tokio::task::spawn_blocking(move || committer.join()).await?;
+        database.checkpoint().await.context("cannot checkpoint the database")
+    }
+}
+
+/// Carries a command of the system itself out, at the given time.
+pub(super) async fn execute<C>(
+    app: &App,
+    command: C,
+    now_us: i64,
+) -> anyhow::Result<Result<C::Outcome, Rejection>>
+where
+    C: Command + Send + 'static,
+    C::Outcome: Send + 'static,
+{
+    execute_as(app, command, Actor::SYSTEM, now_us).await
+}
+
+/// Carries a command of some actor out, at the given time.
+pub(super) async fn execute_as<C>(
+    app: &App,
+    command: C,
+    actor: Actor,
+    now_us: i64,
+) -> anyhow::Result<Result<C::Outcome, Rejection>>
+where
+    C: Command + Send + 'static,
+    C::Outcome: Send + 'static,
+{
+    let context = domain::Context { actor, now_us, request_id: Arc::from("cli") };
+    match app.execute(command, context, None).await? {
+        Answered::Decided(decided) => Ok(decided),
+        Answered::Kept { .. } => Err(anyhow::anyhow!("an answer was kept for a command without a key")),
+    }
+}

@@ -1,0 +1,148 @@
+//! Damage is found and named; what is sound is left alone.
+
+use crate::shop::{Shop, new_order};
+use domain::{Action, AllocateAt, DeleteProduct, OrderId, PlaceOrder};
+
+/// One order of each kind over three products, and an erased product.
+async fn shop() -> Shop {
+    let shop = Shop::new().await;
+    let ann = shop.user("Ann").await.id;
+    let (a, b) = (shop.product("A", 50).await.id, shop.product("B", 50).await.id);
+    let erased = shop.product("C", 5).await.id;
+    shop.run(DeleteProduct { product_id: erased, if_version: None }).await.unwrap();
+    shop.product("D", 0).await;
+    for actions in [
+        &[][..],
+        &[Action::Confirm],
+        &[Action::Pay, Action::Ship],
+        &[Action::Ship, Action::Deliver],
+        &[Action::Pay, Action::Ship, Action::Deliver],
+        &[Action::Cancel],
+        &[Action::Pay, Action::Cancel],
+    ] {
+        let order = shop.place(Some(ann), &[(a, 2), (b, 1)]).await;
+        for action in actions {
+            // Two of the ways begin with a parcel, which a pending order may not be.
+            if *action == Action::Ship {
+                shop.act(order.id, Action::Confirm).await;
+            }
+            shop.act(order.id, *action).await;
+        }
+    }
+    let later = || PlaceOrder { allocate_at: AllocateAt::Confirmation, ..new_order(Some(ann), &[(a, 2)]) };
+    shop.run(later()).await.unwrap();
+    let confirmed = shop.run(later()).await.unwrap().order.id;
+    shop.act(confirmed, Action::Confirm).await;
+    shop
+}
+
+#[tokio::test]
+async fn a_sound_shop_is_clean() {
+    let shop = Shop::new().await;
+    shop.assert_sound().await;
+    let shop = self::shop().await;
+    let report = shop.verify().await;
+    assert!(report.discrepancies.is_empty(), "{:#?}", report.discrepancies);
+    assert_eq!((report.products, report.orders), (3, 9));
+    assert_eq!(vec![report.movements], shop.ints("SELECT COUNT(*) FROM stock_movements").await);
+}
+
+#[tokio::test]
+async fn each_kind_of_damage_is_found() {
+    // What is done to the file, and the check and the words that name it.
+    let cases = [
+        (
+            "UPDATE stock_levels SET on_hand = on_hand + 1 WHERE product_id = 1",
+            "ledger_sum",
+            "product 1 has 4",
+        ),
+        (
+            "UPDATE stock_movements SET on_hand_delta = 7 WHERE product_id = 2 AND id = 2",
+            "ledger_sum",
+            "product 2",
+        ),
+        (
+            "DELETE FROM stock_movements WHERE product_id = 3 AND on_hand_delta > 0",
+            "ledger_sum",
+            "product 3 has 0",
+        ),
+        ("DELETE FROM stock_levels WHERE product_id = 2", "ledger_sum", "product 2 has 0"),
+        ("UPDATE stock_movements SET allocated_after = 9 WHERE id = 2", "ledger_chain", "line 2"),
+        ("UPDATE stock_movements SET id = 5 WHERE product_id = 2 AND id = 2", "movement_numbers", "number 5"),
+        ("UPDATE stock_levels SET allocated = -1 WHERE product_id = 4", "level_range", "product 4"),
+        ("UPDATE stock_levels SET allocated = 1 WHERE product_id = 4", "level_range", "product 4"),
+        ("DELETE FROM stock_levels WHERE product_id = 4", "level_presence", "product 4 has no"),
+        ("INSERT INTO stock_levels VALUES (9, 1, 0, 0, 0)", "level_presence", "product 9, but no"),
+        (
+            "UPDATE order_items SET allocated = 1 WHERE order_id = 1 AND product_id = 1",
+            "allocation_sum",
+            "product 1",
+        ),
+        ("UPDATE order_items SET allocated = 0 WHERE order_id = 2", "item_allocation", "order 2 holds 0"),
+        ("UPDATE order_items SET allocated = 1 WHERE order_id = 6", "item_allocation", "order 6 holds 1"),
+        ("UPDATE order_items SET allocated = 1 WHERE order_id = 3", "item_allocation", "order 3 holds 1"),
+        ("UPDATE order_items SET allocated = 2 WHERE order_id = 8", "item_allocation", "order 8 holds 2"),
+        ("UPDATE order_items SET allocated = 0 WHERE order_id = 9", "item_allocation", "order 9 holds 0"),
+        ("UPDATE order_items SET id = 1 WHERE order_id = 3 AND product_id = 1", "item_numbers", "number 1"),
+        ("DELETE FROM orders WHERE id = 7", "item_references", "order 7"),
+        ("DELETE FROM products WHERE id = 2", "item_references", "product 2"),
+        ("UPDATE orders SET state = 'pending' WHERE id = 3", "order_facts", "order 3"),
+        ("UPDATE orders SET state = 'lost' WHERE id = 1", "order_facts", "order 1"),
+        ("UPDATE orders SET allocate_at = 'never' WHERE id = 1", "order_facts", "order 1"),
+        ("UPDATE orders SET total_amount_cents = 1 WHERE id = 4", "order_totals", "order 4 says 3"),
+        ("UPDATE orders SET total_quantity = 1 WHERE id = 4", "order_totals", "order 4 says 1"),
+        (
+            "UPDATE order_items SET price_cents = 9223372036854775807 WHERE order_id = 4",
+            "order_totals",
+            "order 4",
+        ),
+        ("DELETE FROM order_items WHERE order_id = 6", "order_totals", "order 6"),
+        ("DELETE FROM users", "order_users", "user 1"),
+        ("UPDATE counters SET next = 9 WHERE name = 'order'", "counters", "\"order\" would hand out 9"),
+        ("UPDATE counters SET next = 4 WHERE name = 'product'", "counters", "\"product\""),
+        ("UPDATE counters SET next = 1 WHERE name IN ('user')", "counters", "\"user\""),
+        ("UPDATE counters SET next = 3 WHERE name = 'item'", "counters", "\"item\""),
+        ("UPDATE counters SET next = 3 WHERE name = 'movement'", "counters", "\"movement\""),
+        ("DELETE FROM counters WHERE name = 'event'", "counters", "\"event\" is missing"),
+    ];
+    let (dir, url) = {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sound.sqlite");
+        (dir, path)
+    };
+    let sound = shop().await;
+    sound.copy_to(&url);
+    for (damage, check, words) in cases {
+        let shop = Shop::copied_from(&url).await;
+        shop.sabotage(damage);
+        let found = shop.verify().await.discrepancies;
+        let named = found.iter().any(|one| one.check == check && one.finding.contains(words));
+        assert!(named, "{damage}\n{found:#?}");
+    }
+    drop(dir);
+}
+
+#[tokio::test]
+async fn an_erased_product_counts_for_the_counter() {
+    let shop = Shop::new().await;
+    let product = shop.product("A", 0).await;
+    shop.run(DeleteProduct { product_id: product.id, if_version: None }).await.unwrap();
+    shop.assert_sound().await;
+    shop.sabotage("UPDATE counters SET next = 1 WHERE name = 'product'");
+    let found = shop.verify().await.discrepancies;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].finding, "the counter \"product\" would hand out 1 next, but 1 is in use");
+}
+
+#[tokio::test]
+async fn much_damage_is_told_in_few_words() {
+    let shop = Shop::new().await;
+    let product = shop.product("A", 1000).await;
+    for _ in 0..60 {
+        shop.place(None, &[(product.id, 1)]).await;
+    }
+    shop.sabotage("UPDATE orders SET total_quantity = 2");
+    let found = shop.verify().await.discrepancies;
+    assert_eq!(found.len(), 50);
+    assert!(shop.store.order(OrderId(1)).await.unwrap().is_some());
+}
