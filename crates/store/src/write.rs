@@ -23,14 +23,9 @@ impl Store {
     /// Carries a batch of commands out in one transaction and returns when it is durable, with one verdict a job.
     ///
     /// A conflict with another writer runs the same batch again. A constraint that the rules did not foresee
-<<<<<<< HEAD
-    /// (another server took the SKU first, say) splits the batch until the one at fault stands alone.
-    pub async fn write<J: Job + ?Sized>(&self, jobs: &mut [Box<J>]) -> Vec<Verdict> {
-=======
     /// (two products trading their SKUs, say), or a row or text that cannot be read or written, splits the batch
     /// until the one at fault stands alone.
-    pub async fn write(&self, jobs: &mut [Box<dyn Job>]) -> Vec<Verdict> {
->>>>>>> 1665857e5adb2c0df952d75d192484aeea0a0e94
+    pub async fn write<J: Job + ?Sized>(&self, jobs: &mut [Box<J>]) -> Vec<Verdict> {
         let mut verdicts = Vec::with_capacity(jobs.len());
         // A stack of ranges still to be done, the earliest on top: order of arrival is kept.
         let mut ranges = vec![(0, jobs.len())];
@@ -68,13 +63,8 @@ impl Store {
         }
     }
 
-<<<<<<< HEAD
     async fn write_once<J: Job + ?Sized>(&self, jobs: &mut [Box<J>]) -> Result<Vec<Verdict>, StoreError> {
-        let mut keys = Keys::default();
-=======
-    async fn write_once(&self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Verdict>, StoreError> {
         let (mut keys, mut repeatable) = (Keys::default(), Rows::new());
->>>>>>> 1665857e5adb2c0df952d75d192484aeea0a0e94
         for job in jobs.iter() {
             keys.absorb(job.keys());
             if let Some(key) = job.idempotency() {
@@ -144,18 +134,7 @@ impl Kept {
     }
 }
 
-<<<<<<< HEAD
-async fn load_answers<J: Job + ?Sized>(
-    transaction: &mut Transaction,
-    jobs: &[Box<J>],
-) -> Result<Kept, StoreError> {
-    let mut rows = Rows::new();
-    for key in jobs.iter().filter_map(|job| job.idempotency()) {
-        rows.push([key.principal.into(), Cell::from(&key.key)]);
-    }
-=======
 async fn load_answers(transaction: &mut Transaction, keys: &Rows) -> Result<Kept, StoreError> {
->>>>>>> 1665857e5adb2c0df952d75d192484aeea0a0e94
     let mut kept = Kept::default();
     if keys.is_empty() {
         return Ok(kept);
