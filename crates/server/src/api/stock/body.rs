@@ -151,7 +151,9 @@ struct AdjustmentLine(StockLine);
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AnyLine {
-    change: ChangeWord,
+    /// Looked for last: while it is missing, nothing else can be found out about the line.
+    #[serde(default, deserialize_with = "given")]
+    change: Option<ChangeWord>,
     product_id: Id,
     #[serde(default, deserialize_with = "given")]
     quantity: Option<Quantity>,
@@ -175,7 +177,8 @@ enum ChangeWord {
 
 impl AnyLine {
     fn change<E: serde::de::Error>(&self) -> Result<StockChange, E> {
-        match self.change {
+        let word = self.change.ok_or_else(|| E::missing_field("change"))?;
+        match word {
             ChangeWord::Increment | ChangeWord::Decrement => {
                 let quantity = self.quantity.ok_or_else(|| E::missing_field("quantity"))?.get();
                 if self.on_hand.is_some() {
@@ -184,7 +187,7 @@ impl AnyLine {
                 if self.expected.is_some() {
                     return Err(E::unknown_field("expected", &[]));
                 }
-                Ok(match self.change {
+                Ok(match word {
                     ChangeWord::Increment => StockChange::Increment(quantity),
                     _ => StockChange::Decrement(quantity),
                 })
