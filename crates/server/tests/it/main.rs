@@ -3,6 +3,14 @@
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod order_list;
+#[cfg(test)]
+mod orders;
+#[cfg(test)]
+mod races;
 #[cfg(test)]
 mod smoke;
