@@ -7,6 +7,8 @@ mod events;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod order_change;
+#[cfg(test)]
 mod order_list;
 #[cfg(test)]
 mod orders;

@@ -47,6 +47,11 @@ impl Told {
 }
 
 impl Racer {
+    fn new(caller: &Caller<'_>, number: usize) -> Self {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { number, address: caller.app.address, token: caller.token.clone().unwrap(), client }
+    }
+
     /// Posts, or says that the connection did not carry it through.
     async fn try_post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Option<Told> {
         let mut request = hyper::Request::post(format!("http://{}{path}", self.address))
@@ -90,12 +95,7 @@ where
     let start = Arc::new(Barrier::new(clients));
     let mut running = JoinSet::new();
     for number in 0..clients {
-        let racer = Racer {
-            number,
-            address: caller.app.address,
-            token: caller.token.clone().unwrap(),
-            client: Client::builder(TokioExecutor::new()).build_http(),
-        };
+        let racer = Racer::new(caller, number);
         let (start, run) = (Arc::clone(&start), run(racer));
         running.spawn(async move {
             start.wait().await;
@@ -111,7 +111,7 @@ async fn level(app: &TestApp, product: i64) -> (i64, i64) {
     (level.on_hand, level.allocated)
 }
 
-/// How many orders there are, by their total quantity when each is of so many pieces.
+/// How many pieces all orders ask for.
 async fn pieces_sold(caller: &Caller<'_>) -> i64 {
     caller.get(ORDERS).await.expect(200)["total_quantity"].as_i64().unwrap()
 }
@@ -221,7 +221,7 @@ async fn crossed_orders_of_unequal_size_take_all_or_nothing() {
             let mut sold = vec![0; shelf.len()];
             for attempt in 0..6 {
                 let (one, other) = ((racer.number + attempt) % 8, (racer.number * 3 + 5 * attempt + 1) % 8);
-                let lines = [(one, 1 + (racer.number as i64 + attempt as i64) % 5), (other, 3)];
+                let lines = [(one, [1, 2, 3, 4, 5][(racer.number + attempt) % 5]), (other, 3)];
                 if one != other && racer.order(&lines.map(|(at, quantity)| (shelf[at], quantity))).await {
                     lines.iter().for_each(|(at, quantity)| sold[*at] += quantity);
                 }
@@ -236,6 +236,33 @@ async fn crossed_orders_of_unequal_size_take_all_or_nothing() {
         assert_eq!(level(&app, *product).await, (100, sum));
     }
     assert_eq!(pieces_sold(&root).await, sold.iter().flatten().sum::<i64>());
+    app.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_refuses_at_once_and_without_effect() {
+    let app = TestApp::start_with(Settings { queue_limit: 1, max_batch: 1, ..Settings::default() }).await;
+    let root = app.admin().await;
+    let product = app.product(&root, "Tea", 100, 1_000).await;
+    let placed = race(&root, CLIENTS, |racer| async move {
+        let mut placed = 0;
+        for _ in 0..8 {
+            let told = racer.post(ORDERS, &[], &order(&[(product, 1)])).await;
+            match told.status {
+                201 => placed += 1,
+                503 => assert_eq!(
+                    (told.code().as_str(), &told.headers["retry-after"]),
+                    ("OVERLOADED", &"1".parse().unwrap())
+                ),
+                status => panic!("{status}: {}", told.text),
+            }
+        }
+        placed
+    });
+    let placed = placed.await.iter().sum::<i64>();
+    assert!(placed > 0);
+    assert_eq!(level(&app, product).await, (1_000, placed));
+    assert_eq!(pieces_sold(&root).await, placed);
     app.verify().await;
 }
 
@@ -352,26 +379,18 @@ async fn a_shutdown_under_load_answers_what_it_accepted_and_keeps_what_it_answer
     let app = TestApp::start().await;
     let root = app.admin().await;
     let product = app.product(&root, "Tea", 100, 1_000_000).await;
-    let running = {
-        let mut running = JoinSet::new();
-        for number in 0..CLIENTS {
-            let racer = Racer {
-                number,
-                address: app.address,
-                token: root.token.clone().unwrap(),
-                client: Client::builder(TokioExecutor::new()).build_http(),
-            };
-            running.spawn(async move {
-                let mut placed = Vec::new();
-                while let Some(told) = racer.try_post(ORDERS, &[], &order(&[(product, 1)])).await {
-                    assert_eq!(told.status, 201, "{}", told.text);
-                    placed.push(told.json()["order_id"].as_i64().unwrap());
-                }
-                placed
-            });
-        }
-        running
-    };
+    let mut running = JoinSet::new();
+    for number in 0..CLIENTS {
+        let racer = Racer::new(&root, number);
+        running.spawn(async move {
+            let mut placed = Vec::new();
+            while let Some(told) = racer.try_post(ORDERS, &[], &order(&[(product, 1)])).await {
+                assert_eq!(told.status, 201, "{}", told.text);
+                placed.push(told.json()["order_id"].as_i64().unwrap());
+            }
+            placed
+        });
+    }
     tokio::time::sleep(Duration::from_millis(300)).await;
     let app = app.restart(Settings::default()).await;
     let mut placed: Vec<i64> = running.join_all().await.into_iter().flatten().collect();
