@@ -13,6 +13,12 @@ mod order_list;
 #[cfg(test)]
 mod orders;
 #[cfg(test)]
+mod product_lists;
+#[cfg(test)]
+mod products;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod smoke;
+#[cfg(test)]
+mod stock;
