@@ -44,7 +44,7 @@ pub(super) struct UnusedIdempotencyKey {
 pub(super) struct IfMatch {
     /// The `ETag` that you have seen: if it is no longer the current one, the answer is 412 and nothing is changed.
     /// `*` stands for any.
-    #[param(rename = "If-Match", example = "\"3\"")]
+    #[param(nullable = false, rename = "If-Match", example = "\"3\"")]
     tag: Option<String>,
 }
 
@@ -54,6 +54,6 @@ pub(super) struct IfMatch {
 #[expect(dead_code, reason = "describes what handlers read")]
 pub(super) struct IfNoneMatch {
     /// The `ETag` that you already have: if it is still the current one, the answer is 304 without a body.
-    #[param(rename = "If-None-Match", example = "\"3\"")]
+    #[param(nullable = false, rename = "If-None-Match", example = "\"3\"")]
     tag: Option<String>,
 }

@@ -51,11 +51,9 @@ impl OperationBody for NewUser {}
 struct UserChanges {
     /// `null` removes it.
     #[serde(default)]
-    #[schema(inline)]
     email: Patch<Email>,
     /// `null` removes it.
     #[serde(default)]
-    #[schema(inline)]
     full_name: Patch<FullName>,
     /// For administrators. Ends all sessions of the user.
     #[serde(default)]

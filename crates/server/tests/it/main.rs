@@ -5,4 +5,8 @@ mod auth;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod smoke;
+#[cfg(test)]
+mod users;
