@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use axum::http::StatusCode;
-use domain::{Denial, Goal, ProductId, Rejection};
+use domain::{Denial, Goal, OrderId, ProductId, Rejection, Status};
 use serde_json::json;
 
 use super::problem::Problem;
@@ -11,6 +11,14 @@ use crate::app::Failure;
 
 impl From<&Rejection> for Problem {
     fn from(rejection: &Rejection) -> Self {
+        Self::refusal(rejection, Some("items"))
+    }
+}
+
+impl Problem {
+    /// The answer to a rejection. `lines` is what the request calls its list of lines; `None` when the fields of its
+    /// one line stand at the top of the body.
+    pub fn refusal(rejection: &Rejection, lines: Option<&str>) -> Self {
         let code = rejection.code();
         match rejection {
             Rejection::Forbidden(denial) => {
@@ -40,35 +48,14 @@ impl From<&Rejection> for Problem {
                 Self::conflict(code, format!("Product {} is archived; restore it first.", id.0))
             }
             Rejection::InsufficientStock(shortages) => insufficient_stock(code, shortages),
-            Rejection::StockChanged { product_id, expected, actual } => Self::conflict(
-                code,
-                format!("Product {} has {actual} on hand, not the expected {expected}.", product_id.0),
-            )
-            .with("product_id", product_id.0)
-            .with("expected", *expected)
-            .with("actual", *actual),
-            Rejection::StockAllocated { product_id, requested, allocated } => Self::conflict(
-                code,
-                format!(
-                    "Open orders hold {allocated} of product {}; {requested} would be too few.",
-                    product_id.0
-                ),
-            )
-            .with("product_id", product_id.0)
-            .with("requested", *requested)
-            .with("allocated", *allocated),
+            Rejection::StockChanged { product_id, expected, actual } => {
+                stock_changed(code, *product_id, *expected, *actual)
+            }
+            Rejection::StockAllocated { product_id, requested, allocated } => {
+                stock_allocated(code, *product_id, *requested, *allocated)
+            }
             Rejection::InvalidTransition { order_id, from, goal } => {
-                let (what, word) = match goal {
-                    Goal::Act(action) => ("action", action.word()),
-                    Goal::Reach(status) => ("requested", status.word()),
-                };
-                let detail = match goal {
-                    Goal::Act(_) => format!("Order {} is {}; it cannot {word}.", order_id.0, from.word()),
-                    Goal::Reach(_) => {
-                        format!("Order {} is {}; it cannot become {word}.", order_id.0, from.word())
-                    }
-                };
-                Self::conflict(code, detail).with("status_now", from.word()).with(what, word)
+                invalid_transition(code, *order_id, *from, goal)
             }
             Rejection::InvalidInitialStatus(status) => Self::invalid(
                 "status",
@@ -78,15 +65,17 @@ impl From<&Rejection> for Problem {
                 ),
             ),
             Rejection::VersionMismatch { .. } => Self::precondition_failed(),
-            Rejection::NoLines => Self::invalid("items", "must have at least one line"),
+            Rejection::NoLines => Self::invalid(lines.unwrap_or("body"), "must have at least one line"),
             Rejection::TooManyLines { limit } => {
-                Self::invalid("items", format!("must have at most {limit} lines"))
+                Self::invalid(lines.unwrap_or("body"), format!("must have at most {limit} lines"))
             }
             Rejection::OutOfRange { field, line, min, max } => {
-                let field = line.map_or_else(|| (*field).to_owned(), |line| format!("items[{line}].{field}"));
-                Self::invalid(field, format!("must be between {min} and {max}"))
+                let place = line.zip(lines).map(|(line, lines)| format!("{lines}[{line}].{field}"));
+                Self::invalid(place.unwrap_or_else(|| (*field).to_owned()), range_text(*min, *max))
             }
-            Rejection::TotalOverflow => Self::invalid("items", "add up to more than can be represented"),
+            Rejection::TotalOverflow => {
+                Self::invalid(lines.unwrap_or("body"), "add up to more than can be represented")
+            }
             Rejection::UserInactive(id) => Self::conflict(code, format!("User {} is deactivated.", id.0)),
             Rejection::LastAdmin => {
                 Self::conflict(code, "The shop would be left without an active administrator.")
@@ -101,6 +90,15 @@ impl From<&Rejection> for Problem {
     }
 }
 
+/// What a number must be. What still fits may be nothing at all.
+fn range_text(min: i64, max: i64) -> String {
+    if max < min {
+        "is too large: nothing more fits".to_owned()
+    } else {
+        format!("must be between {min} and {max}")
+    }
+}
+
 fn denial_text(denial: Denial) -> &'static str {
     match denial {
         Denial::Role => "Your role does not permit this.",
@@ -109,6 +107,28 @@ fn denial_text(denial: Denial) -> &'static str {
         Denial::GrantRole => "Only an administrator hands out roles.",
         Denial::SetActive => "Only an administrator activates or deactivates accounts.",
     }
+}
+
+fn stock_changed(code: &'static str, id: ProductId, expected: i64, actual: i64) -> Problem {
+    let detail = format!("Product {} has {actual} on hand, not the expected {expected}.", id.0);
+    Problem::conflict(code, detail).with("product_id", id.0).with("expected", expected).with("actual", actual)
+}
+
+fn stock_allocated(code: &'static str, id: ProductId, requested: i64, allocated: i64) -> Problem {
+    let detail = format!("Open orders hold {allocated} of product {}; {requested} would be too few.", id.0);
+    Problem::conflict(code, detail)
+        .with("product_id", id.0)
+        .with("requested", requested)
+        .with("allocated", allocated)
+}
+
+fn invalid_transition(code: &'static str, id: OrderId, from: Status, goal: &Goal) -> Problem {
+    let (what, word, verb) = match goal {
+        Goal::Act(action) => ("action", action.word(), ""),
+        Goal::Reach(status) => ("requested", status.word(), "become "),
+    };
+    let detail = format!("Order {} is {}; it cannot {verb}{word}.", id.0, from.word());
+    Problem::conflict(code, detail).with("status_now", from.word()).with(what, word)
 }
 
 fn insufficient_stock(code: &'static str, shortages: &[domain::Shortage]) -> Problem {

@@ -4,8 +4,9 @@
 #[cfg(test)]
 mod driver;
 #[cfg(test)]
-mod set_or_single;
 mod idempotency;
+#[cfg(test)]
+mod set_or_single;
 #[cfg(test)]
 mod shop;
 #[cfg(test)]
