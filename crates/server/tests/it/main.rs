@@ -10,3 +10,5 @@ mod openapi;
 mod smoke;
 #[cfg(test)]
 mod users;
+#[cfg(test)]
+mod wire_habits;
