@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod document;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod openapi;
