@@ -5,9 +5,19 @@ mod auth;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod openapi;
+#[cfg(test)]
+mod order_change;
+#[cfg(test)]
+mod order_list;
+#[cfg(test)]
+mod orders;
+#[cfg(test)]
+mod races;
 #[cfg(test)]
 mod smoke;
 #[cfg(test)]
