@@ -17,9 +17,15 @@ mod order_list;
 #[cfg(test)]
 mod orders;
 #[cfg(test)]
+mod product_lists;
+#[cfg(test)]
+mod products;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod smoke;
+#[cfg(test)]
+mod stock;
 #[cfg(test)]
 mod users;
 #[cfg(test)]
