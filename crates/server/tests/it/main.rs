@@ -3,9 +3,13 @@
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod document;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod openapi;
 #[cfg(test)]
 mod order_change;
 #[cfg(test)]
@@ -22,3 +26,7 @@ mod races;
 mod smoke;
 #[cfg(test)]
 mod stock;
+#[cfg(test)]
+mod users;
+#[cfg(test)]
+mod wire_habits;
