@@ -5,6 +5,7 @@ use super::set::SetStatement;
 use super::texts::Texts;
 use super::{Cell, Dialect, Options, Row, Rows, Value};
 use crate::{StoreError, Violation};
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{ErrorCode, OpenFlags, ffi, params_from_iter};
 use std::fs::OpenOptions;
@@ -152,6 +153,9 @@ impl Connection {
         raw.busy_timeout(options.busy_timeout).map_err(classify)?;
         raw.pragma_update(None, "temp_store", "memory").map_err(classify)?;
         raw.pragma_update(None, "cache_size", -i64::from(cache_kib)).map_err(classify)?;
+        // One plan a statement, whatever its parameters: without this a build with SQLITE_ENABLE_STAT4 prepares
+        // statements anew each time a parameter is bound.
+        raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(classify)?;
         raw.set_prepared_statement_cache_capacity(options.statement_cache);
         let texts = Texts::new(Dialect::Sqlite);
         Ok(Self { raw, texts, set_statements: options.set_statements, json: String::new() })
