@@ -11,6 +11,14 @@ use crate::app::Failure;
 
 impl From<&Rejection> for Problem {
     fn from(rejection: &Rejection) -> Self {
+        Self::refusal(rejection, Some("items"))
+    }
+}
+
+impl Problem {
+    /// The answer to a rejection. `lines` is what the request calls its list of lines; `None` when the fields of its
+    /// one line stand at the top of the body.
+    pub fn refusal(rejection: &Rejection, lines: Option<&str>) -> Self {
         let code = rejection.code();
         match rejection {
             Rejection::Forbidden(denial) => {
@@ -78,15 +86,17 @@ impl From<&Rejection> for Problem {
                 ),
             ),
             Rejection::VersionMismatch { .. } => Self::precondition_failed(),
-            Rejection::NoLines => Self::invalid("items", "must have at least one line"),
+            Rejection::NoLines => Self::invalid(lines.unwrap_or("body"), "must have at least one line"),
             Rejection::TooManyLines { limit } => {
-                Self::invalid("items", format!("must have at most {limit} lines"))
+                Self::invalid(lines.unwrap_or("body"), format!("must have at most {limit} lines"))
             }
             Rejection::OutOfRange { field, line, min, max } => {
-                let field = line.map_or_else(|| (*field).to_owned(), |line| format!("items[{line}].{field}"));
-                Self::invalid(field, format!("must be between {min} and {max}"))
+                let place = line.zip(lines).map(|(line, lines)| format!("{lines}[{line}].{field}"));
+                Self::invalid(place.unwrap_or_else(|| (*field).to_owned()), range_text(*min, *max))
             }
-            Rejection::TotalOverflow => Self::invalid("items", "add up to more than can be represented"),
+            Rejection::TotalOverflow => {
+                Self::invalid(lines.unwrap_or("body"), "add up to more than can be represented")
+            }
             Rejection::UserInactive(id) => Self::conflict(code, format!("User {} is deactivated.", id.0)),
             Rejection::LastAdmin => {
                 Self::conflict(code, "The shop would be left without an active administrator.")
@@ -98,6 +108,15 @@ impl From<&Rejection> for Problem {
                 Self::conflict(code, format!("The shop keeps its prices in {shop}."))
             }
         }
+    }
+}
+
+/// What a number must be. What still fits may be nothing at all.
+fn range_text(min: i64, max: i64) -> String {
+    if max < min {
+        "is too large: nothing more fits".to_owned()
+    } else {
+        format!("must be between {min} and {max}")
     }
 }
 

@@ -31,10 +31,11 @@ where
     C::Outcome: Send + 'static,
 {
     let context = caller.context();
+    let lines = conditions.lines;
     let Some((key, fingerprint)) = conditions.key else {
         return match app.execute(command, context, None).await? {
             Answered::Decided(Ok(outcome)) => Ok(render(&outcome).into_response()),
-            Answered::Decided(Err(rejection)) => Err(Problem::from(&rejection)),
+            Answered::Decided(Err(rejection)) => Err(Problem::refusal(&rejection, lines)),
             // Only keyed commands have kept answers.
             Answered::Kept { .. } => Err(Failure::Dropped.into()),
         };
@@ -51,7 +52,7 @@ where
         Ok(outcome) => render(outcome),
         Err(rejection) => {
             metrics.count_refusal(rejection.code());
-            Reply::of_problem(&Problem::from(rejection), request_id.as_str())
+            Reply::of_problem(&Problem::refusal(rejection, lines), request_id.as_str())
         }
     });
     match app.execute(command, context, Some(Keyed { key, render })).await? {

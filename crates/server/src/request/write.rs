@@ -24,6 +24,8 @@ pub struct Conditions {
     pub if_version: Option<i64>,
     /// The key to repeat the request under, with the request's fingerprint.
     pub key: Option<(Key, String)>,
+    /// What the body calls its list of lines, for refusals that are about one of them.
+    pub lines: Option<&'static str>,
 }
 
 /// A command's request: body and conditions. Comes last among a handler's arguments, so that permission is
@@ -57,7 +59,7 @@ impl<T: DeserializeOwned + OperationBody> FromRequest<App> for Write<T> {
             let mark = fingerprint(app.fingerprint_key(), parts.method.as_str(), path, condition, &bytes);
             (key, mark)
         });
-        Ok(Self { body, conditions: Conditions { if_version: version(if_match)?, key } })
+        Ok(Self { body, conditions: Conditions { if_version: version(if_match)?, key, lines: T::LINES } })
     }
 }
 
@@ -67,6 +69,8 @@ pub trait OperationBody {
     const FORMS: bool = false;
     /// Whether no body at all stands for an empty object.
     const MAY_BE_ABSENT: bool = false;
+    /// What the body calls its list of lines; `None` when the fields of its one line stand at the top.
+    const LINES: Option<&'static str> = Some("items");
 }
 
 impl OperationBody for NoBody {

@@ -11,6 +11,13 @@ pub fn of_version(version: i64) -> String {
     format!("\"{version}\"")
 }
 
+/// The tag of a thing whose answer also shows its stock: `"7.3"`. A reader's tag must change with either number;
+/// as a condition of a write only the one before the dot counts.
+#[must_use]
+pub fn of_versions(version: i64, stock_version: i64) -> String {
+    format!("\"{version}.{stock_version}\"")
+}
+
 /// The condition of an `If-Match` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IfMatch {
@@ -92,9 +99,16 @@ enum Tags {
     List(Vec<Tag>),
 }
 
-/// A version as [`of_version`] spells it: one spelling only.
+/// The version in a tag as [`of_version`] or [`of_versions`] spells it: one spelling only.
 fn version_of(opaque: &str) -> Option<i64> {
-    opaque.parse().ok().filter(|version: &i64| version.to_string() == opaque)
+    match opaque.split_once('.') {
+        Some((version, stock_version)) => number(stock_version).and(number(version)),
+        None => number(opaque),
+    }
+}
+
+fn number(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|number: &i64| number.to_string() == text)
 }
 
 fn tags<'a>(headers: impl IntoIterator<Item = &'a [u8]>) -> Result<Option<Tags>, ()> {

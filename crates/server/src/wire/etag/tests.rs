@@ -38,3 +38,17 @@ fn conditions_of_reads() {
     assert_eq!(parse("garbage"), None);
     assert_eq!(IfNoneMatch::parse([]), None);
 }
+
+#[test]
+fn a_tag_with_the_stock_in_it_names_the_version_before_the_dot() {
+    assert_eq!(of_versions(7, 3), "\"7.3\"");
+    assert_eq!(if_match(&[&of_versions(7, 0)]), Ok(Some(IfMatch::Versions(vec![7]))));
+    assert_eq!(if_match(&["\"7.3\", \"8\""]), Ok(Some(IfMatch::Versions(vec![7, 8]))));
+    for foreign in ["\"7.\"", "\".3\"", "\"7.03\"", "\"07.3\"", "\"7.3.1\"", "\"7.x\"", "\"7,3\""] {
+        assert_eq!(if_match(&[foreign]), Ok(Some(IfMatch::Versions(Vec::new()))), "{foreign}");
+    }
+    let read = IfNoneMatch::parse([&b"\"7.3\""[..]]).unwrap();
+    assert!(read.is_fresh(&of_versions(7, 3)));
+    assert!(!read.is_fresh(&of_versions(7, 4)));
+    assert!(!read.is_fresh(&of_version(7)));
+}

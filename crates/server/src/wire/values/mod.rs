@@ -3,11 +3,13 @@
 //! Deserializing checks; the message of a refusal is the end of a sentence that starts with the field's name.
 //! Characters are counted, not bytes.
 
+mod given;
 mod integer;
 mod patch;
 mod text;
 mod words;
 
+pub use given::given;
 pub use integer::{EventLimit, EventNumber, Id, PriceCents, Quantity, StockCount, Threshold};
 pub(crate) use integer::{integer_value, integer_visitor};
 pub use patch::Patch;

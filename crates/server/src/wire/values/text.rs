@@ -399,10 +399,10 @@ text_value! {
         .examples(["eyJhbGciOiJIUzI1NiJ9.eyJ0eXAiOiJyZWZyZXNoIn0.c2lnbmF0dXJl"])
 }
 text_value! {
-    /// Text to be searched for.
-    SearchText: 1..=200, check no_nul, wrap |text| text,
+    /// What a list is searched for.
+    SearchText: 1..=100, check line, wrap |text| text,
     schema |schema| schema
-        .description(Some("Text to be found, in upper or lower case."))
-        .pattern(Some(NO_NUL))
-        .examples(["doe"])
+        .description(Some("Text to be found, without regard to case."))
+        .pattern(Some(LINE))
+        .examples(["macbook"])
 }

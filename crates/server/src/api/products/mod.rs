@@ -1,0 +1,245 @@
+//! The catalogue.
+
+mod body;
+mod query;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use domain::{
+    CreateProduct, DeleteProduct, Deleted, ProductId, RestoreProduct, ToggleProduct, UpdateProduct,
+};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) use self::body::{ProductBody, etag, example, shown};
+use self::body::{ProductChange, ProductListBody, ProductNew, example_archived, example_list};
+use self::query::{LowStockFilter, ProductFilter, ProductOrder, product_query};
+use super::headers::{IdempotencyKey, IfMatch, IfNoneMatch};
+use crate::app::App;
+use crate::app::views::ProductQuery;
+use crate::http::problem::{NotFound, PreconditionFailed, Problem, ReadProblems, WriteProblems};
+use crate::http::reply::Reply;
+use crate::request::{Caller, NoBody, Paged, PathId, Staff, Write, if_none_match, run};
+use crate::wire::paging::PageParams;
+use crate::wire::values::Id;
+
+/// The code of a product that is not there.
+pub(super) const NOT_FOUND: &str = "PRODUCT_NOT_FOUND";
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(low_stock))
+        .routes(routes!(read, update, delete))
+        .routes(routes!(toggle_active))
+        .routes(routes!(restore))
+}
+
+/// Lists the catalogue
+///
+/// Archived products are left out; staff may ask for them, and get them alone.
+#[utoipa::path(get, path = "/products", tag = "products", operation_id = "list_products",
+    security(("bearer" = []), ("password" = [])),
+    params(ProductFilter, PageParams),
+    responses(
+        (status = 200, description = "A page of products", body = ProductListBody, example = json!(example_list())),
+        ReadProblems))]
+async fn list(State(app): State<App>, caller: Caller, paged: Paged<ProductFilter>) -> Result<Reply, Problem> {
+    let filter = &paged.query;
+    let archived = filter.archived.unwrap_or(false);
+    if archived && !caller.actor.is_staff() {
+        return Err(Problem::forbidden());
+    }
+    let order = filter.sort.unwrap_or(ProductOrder::BY_ID);
+    let query = ProductQuery {
+        text: filter.q.as_ref().map(|text| text.as_str().to_owned()),
+        active: filter.active,
+        low_stock: filter.low_stock,
+        archived,
+        ..product_query(order, paged.page(order.word())?)
+    };
+    answer_list(&app, &query, order).await
+}
+
+/// Lists what runs low
+///
+/// Products with `available <= low_stock_threshold`, active or not, the emptiest first unless sorted otherwise.
+/// Archived ones are left out.
+#[utoipa::path(get, path = "/products/low-stock", tag = "stock", operation_id = "list_low_stock",
+    security(("bearer" = []), ("password" = [])),
+    params(LowStockFilter, PageParams),
+    responses(
+        (status = 200, description = "A page of products", body = ProductListBody, example = json!(example_list())),
+        ReadProblems))]
+async fn low_stock(State(app): State<App>, _: Staff, paged: Paged<LowStockFilter>) -> Result<Reply, Problem> {
+    let order = paged.query.sort.unwrap_or(ProductOrder::BY_AVAILABLE);
+    let query = ProductQuery {
+        active: paged.query.active,
+        low_stock: Some(true),
+        ..product_query(order, paged.page(order.word())?)
+    };
+    answer_list(&app, &query, order).await
+}
+
+async fn answer_list(app: &App, query: &ProductQuery, order: ProductOrder) -> Result<Reply, Problem> {
+    let listing = app.reads().products(query).await?;
+    Ok(Reply::ok(&ProductListBody::new(&listing, &query.page, order, &app.settings().currency)))
+}
+
+/// Shows a product
+///
+/// An archived product is shown to staff only.
+#[utoipa::path(get, path = "/products/{product_id}", tag = "products", operation_id = "get_product",
+    security(("bearer" = []), ("password" = [])),
+    params(("product_id" = Id, Path, description = "Number of the product"), IfNoneMatch),
+    responses(
+        (status = 200, description = "The product", body = ProductBody,
+            headers(("ETag" = String, description = "Version of the product and of its stock")),
+            example = json!(example())),
+        (status = 304, description = "The product is as `If-None-Match` knows it"),
+        ReadProblems, NotFound))]
+async fn read(
+    State(app): State<App>,
+    caller: Caller,
+    PathId(id): PathId,
+    headers: HeaderMap,
+) -> Result<Reply, Problem> {
+    let found = app.reads().product(ProductId(id)).await?;
+    let visible = found.filter(|view| caller.actor.is_staff() || view.product.archived_at_us.is_none());
+    let view = visible.ok_or_else(|| not_found(id))?;
+    let etag = etag(&view);
+    if if_none_match(&headers, &etag) {
+        return Ok(Reply::not_modified(etag));
+    }
+    Ok(Reply::ok(&ProductBody::new(&view, &app.settings().currency)).etag(etag))
+}
+
+/// The answer when no product has this number, or none that the caller may see.
+pub(super) fn not_found(id: i64) -> Problem {
+    Problem::not_found(NOT_FOUND, format_args!("Product {id}")).with("product_ids", vec![id])
+}
+
+/// Adds a product
+///
+/// Without a SKU it gets one made from its number. Stock it begins with goes into the ledger.
+#[utoipa::path(post, path = "/products", tag = "products", operation_id = "create_product",
+    security(("bearer" = []), ("password" = [])),
+    params(IdempotencyKey),
+    request_body(content = ProductNew, description = "The product", example = json!({
+        "name": "MacBook Pro 16\"", "price_cents": 249_999, "sku": "MBP-16", "stock_quantity": 100,
+        "low_stock_threshold": 5})),
+    responses(
+        (status = 201, description = "The product as it was added", body = ProductBody,
+            headers(
+                ("ETag" = String, description = "Version of the product and of its stock"),
+                ("Location" = String, description = "Where the product is")),
+            example = json!(example())),
+        WriteProblems))]
+async fn create(
+    State(app): State<App>,
+    Staff(caller): Staff,
+    Write { body, conditions }: Write<ProductNew>,
+) -> Result<Response, Problem> {
+    let currency = app.settings().currency.clone();
+    run(&app, &caller, conditions, CreateProduct::from(body), move |view| {
+        let location = format!("{}/products/{}", super::PREFIX, view.product.id.0);
+        Reply::created(location, &ProductBody::new(view, &currency)).etag(etag(view))
+    })
+    .await
+}
+
+/// Changes a product
+///
+/// What the body leaves out stays as it is. Orders that were placed keep their name and price. Stock is changed by
+/// the operations on stock.
+#[utoipa::path(patch, path = "/products/{product_id}", tag = "products", operation_id = "update_product",
+    security(("bearer" = []), ("password" = [])),
+    params(("product_id" = Id, Path, description = "Number of the product"), IfMatch, IdempotencyKey),
+    request_body(content = ProductChange, description = "What is to change",
+        example = json!({"name": "Updated Product Name", "price_cents": 2499})),
+    responses(
+        (status = 200, description = "The product as it is now", body = ProductBody,
+            headers(("ETag" = String, description = "Version of the product and of its stock")),
+            example = json!(example())),
+        WriteProblems, NotFound, PreconditionFailed))]
+async fn update(
+    State(app): State<App>,
+    Staff(caller): Staff,
+    PathId(id): PathId,
+    Write { body, conditions }: Write<ProductChange>,
+) -> Result<Response, Problem> {
+    let command: UpdateProduct = body.command(ProductId(id), conditions.if_version);
+    run(&app, &caller, conditions, command, shown(&app)).await
+}
+
+/// Takes a product out of the catalogue
+///
+/// A product that no order refers to is erased, and stock it still has is written off in the ledger. One that orders
+/// refer to is archived: it keeps its SKU, takes no orders and no changes, and can be restored.
+#[utoipa::path(delete, path = "/products/{product_id}", tag = "products", operation_id = "delete_product",
+    security(("bearer" = []), ("password" = [])),
+    params(("product_id" = Id, Path, description = "Number of the product"), IfMatch),
+    responses(
+        (status = 200, description = "The product is archived, because orders refer to it", body = ProductBody,
+            headers(("ETag" = String, description = "Version of the product and of its stock")),
+            example = json!(example_archived())),
+        (status = 204, description = "The product is erased"),
+        WriteProblems, NotFound, PreconditionFailed))]
+async fn delete(
+    State(app): State<App>,
+    Staff(caller): Staff,
+    PathId(id): PathId,
+    Write { body: NoBody {}, conditions }: Write<NoBody>,
+) -> Result<Response, Problem> {
+    let command = DeleteProduct { product_id: ProductId(id), if_version: conditions.if_version };
+    let shown = shown(&app);
+    run(&app, &caller, conditions, command, move |deleted| match deleted {
+        Deleted::Archived(view) => shown(view),
+        Deleted::Erased => Reply::no_content(),
+    })
+    .await
+}
+
+/// Turns a product active or inactive
+///
+/// Inactive products take no orders. Each call turns to the other side; to make sure of one side, `PATCH` with
+/// `is_active`.
+#[utoipa::path(post, path = "/products/{product_id}/toggle-active", tag = "products",
+    operation_id = "toggle_product_active",
+    security(("bearer" = []), ("password" = [])),
+    params(("product_id" = Id, Path, description = "Number of the product"), IfMatch, IdempotencyKey),
+    responses(
+        (status = 200, description = "The product as it is now", body = ProductBody,
+            headers(("ETag" = String, description = "Version of the product and of its stock")),
+            example = json!(example())),
+        WriteProblems, NotFound, PreconditionFailed))]
+async fn toggle_active(
+    State(app): State<App>,
+    Staff(caller): Staff,
+    PathId(id): PathId,
+    Write { body: NoBody {}, conditions }: Write<NoBody>,
+) -> Result<Response, Problem> {
+    let command = ToggleProduct { product_id: ProductId(id), if_version: conditions.if_version };
+    run(&app, &caller, conditions, command, shown(&app)).await
+}
+
+/// Brings an archived product back
+///
+/// A product that is not archived is shown as it is.
+#[utoipa::path(post, path = "/products/{product_id}/restore", tag = "products", operation_id = "restore_product",
+    security(("bearer" = []), ("password" = [])),
+    params(("product_id" = Id, Path, description = "Number of the product"), IdempotencyKey),
+    responses(
+        (status = 200, description = "The product as it is now", body = ProductBody,
+            headers(("ETag" = String, description = "Version of the product and of its stock")),
+            example = json!(example())),
+        WriteProblems, NotFound))]
+async fn restore(
+    State(app): State<App>,
+    Staff(caller): Staff,
+    PathId(id): PathId,
+    Write { body: NoBody {}, conditions }: Write<NoBody>,
+) -> Result<Response, Problem> {
+    run(&app, &caller, conditions, RestoreProduct { product_id: ProductId(id) }, shown(&app)).await
+}
