@@ -1,198 +1,22 @@
 //! Writes what a batch decided, set-wise: one statement a table and kind of change, whatever the size of the batch.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     Change, Effects, Fact, Movement, Order, OrderId, Product, ProductId, RecordedEvent, Snapshot, UserId,
 };
 
 use crate::StoreError;
-use crate::driver::{Cell, Column, DeleteRows, Kind, Rows, TableRows, Transaction, UpdateRows};
+use crate::driver::{Cell, Rows, Transaction, UpdateRows};
 use crate::job::{IdempotencyKey, KeptAnswer};
 use crate::load::NextLines;
 use crate::rows::search_text;
+use crate::tables::{
+    DELETE_LEVELS, DELETE_PRODUCTS, INSERT_EVENTS, INSERT_ITEMS, INSERT_LEVELS, INSERT_MOVEMENTS,
+    INSERT_ORDERS, INSERT_PRODUCTS, INSERT_USERS, UPDATE_COUNTERS, UPDATE_ITEMS, UPDATE_LEVELS,
+    UPDATE_ORDERS, UPDATE_PRODUCTS, UPDATE_USERS, UPSERT_ANSWERS, UPSERT_META,
+};
 
-const fn int(name: &'static str) -> Column {
-    (name, Kind::Int)
-}
-
-const fn text(name: &'static str) -> Column {
-    (name, Kind::Text)
-}
-
-static INSERT_USERS: TableRows = TableRows {
-    table: "users",
-    columns: &[
-        int("id"),
-        text("username"),
-        text("username_key"),
-        text("email"),
-        text("full_name"),
-        text("role"),
-        text("password_hash"),
-        int("token_generation"),
-        int("is_active"),
-        int("version"),
-        int("created_at_us"),
-        int("updated_at_us"),
-    ],
-    key: &["id"],
-};
-static UPDATE_USERS: UpdateRows = UpdateRows {
-    table: "users",
-    key: &[int("id")],
-    set: &[
-        text("username"),
-        text("username_key"),
-        text("email"),
-        text("full_name"),
-        text("role"),
-        text("password_hash"),
-        int("token_generation"),
-        int("is_active"),
-        int("version"),
-        int("created_at_us"),
-        int("updated_at_us"),
-    ],
-};
-static INSERT_PRODUCTS: TableRows = TableRows {
-    table: "products",
-    columns: &[
-        int("id"),
-        text("sku"),
-        text("name"),
-        text("description"),
-        text("search_text"),
-        int("price_cents"),
-        int("is_active"),
-        int("archived_at_us"),
-        int("low_stock_threshold"),
-        int("auto_deactivate"),
-        int("version"),
-        int("created_at_us"),
-        int("updated_at_us"),
-    ],
-    key: &["id"],
-};
-static UPDATE_PRODUCTS: UpdateRows = UpdateRows {
-    table: "products",
-    key: &[int("id")],
-    set: &[
-        text("sku"),
-        text("name"),
-        text("description"),
-        text("search_text"),
-        int("price_cents"),
-        int("is_active"),
-        int("archived_at_us"),
-        int("low_stock_threshold"),
-        int("auto_deactivate"),
-        int("version"),
-        int("created_at_us"),
-        int("updated_at_us"),
-    ],
-};
-static DELETE_PRODUCTS: DeleteRows = DeleteRows { table: "products", key: &[int("id")] };
-static INSERT_LEVELS: TableRows = TableRows {
-    table: "stock_levels",
-    columns: &[int("product_id"), int("location_id"), int("on_hand"), int("allocated"), int("version")],
-    key: &["product_id", "location_id"],
-};
-static UPDATE_LEVELS: UpdateRows = UpdateRows {
-    table: "stock_levels",
-    key: &[int("product_id"), int("location_id")],
-    set: &[int("on_hand"), int("allocated"), int("version")],
-};
-static DELETE_LEVELS: DeleteRows =
-    DeleteRows { table: "stock_levels", key: &[int("product_id"), int("location_id")] };
-static INSERT_ORDERS: TableRows = TableRows {
-    table: "orders",
-    columns: &[
-        int("id"),
-        int("user_id"),
-        text("state"),
-        text("payment"),
-        text("fulfilment"),
-        text("allocate_at"),
-        int("total_amount_cents"),
-        int("total_quantity"),
-        int("version"),
-        int("placed_at_us"),
-        int("updated_at_us"),
-    ],
-    key: &["id"],
-};
-static UPDATE_ORDERS: UpdateRows = UpdateRows {
-    table: "orders",
-    key: &[int("id")],
-    set: &[text("state"), text("payment"), text("fulfilment"), int("version"), int("updated_at_us")],
-};
-static INSERT_ITEMS: TableRows = TableRows {
-    table: "order_items",
-    columns: &[
-        int("order_id"),
-        int("id"),
-        int("product_id"),
-        text("product_name"),
-        int("price_cents"),
-        int("quantity"),
-        int("allocated"),
-    ],
-    key: &["order_id", "id"],
-};
-static UPDATE_ITEMS: UpdateRows =
-    UpdateRows { table: "order_items", key: &[int("order_id"), int("id")], set: &[int("allocated")] };
-static INSERT_MOVEMENTS: TableRows = TableRows {
-    table: "stock_movements",
-    columns: &[
-        int("product_id"),
-        int("id"),
-        int("location_id"),
-        text("kind"),
-        int("on_hand_delta"),
-        int("allocated_delta"),
-        int("on_hand_after"),
-        int("allocated_after"),
-        int("order_id"),
-        int("actor_id"),
-        text("reason"),
-        text("note"),
-        text("request_id"),
-        int("at_us"),
-    ],
-    key: &["product_id", "id"],
-};
-static INSERT_EVENTS: TableRows = TableRows {
-    table: "events",
-    columns: &[
-        int("id"),
-        text("kind"),
-        int("order_id"),
-        int("product_id"),
-        int("user_id"),
-        text("payload"),
-        int("actor_id"),
-        text("request_id"),
-        int("at_us"),
-    ],
-    key: &["id"],
-};
-static UPSERT_META: TableRows =
-    TableRows { table: "meta", columns: &[text("name"), text("value")], key: &["name"] };
-static UPDATE_COUNTERS: UpdateRows =
-    UpdateRows { table: "counters", key: &[text("name")], set: &[int("next")] };
-static UPSERT_ANSWERS: TableRows = TableRows {
-    table: "idempotency_keys",
-    columns: &[
-        int("principal"),
-        text("idem_key"),
-        text("fingerprint"),
-        int("status"),
-        text("answer"),
-        int("created_at_us"),
-    ],
-    key: &["principal", "idem_key"],
-};
 const FORGET_ANSWERS: &str = "DELETE FROM idempotency_keys WHERE created_at_us < ?";
 
 /// The one location there is for now.
@@ -208,7 +32,8 @@ pub(crate) struct Pending {
     orders: BTreeSet<OrderId>,
     movements: Vec<Movement>,
     events: Vec<RecordedEvent>,
-    answers: Vec<(IdempotencyKey, KeptAnswer)>,
+    /// By principal and key. One that expires within the batch is written as it is in the end.
+    answers: BTreeMap<(i64, String), (IdempotencyKey, KeptAnswer)>,
     open_shop: Option<String>,
     forget_before_us: Option<i64>,
 }
@@ -240,7 +65,7 @@ impl Pending {
 
     /// Keeps an answer for repetitions of its request.
     pub(crate) fn keep(&mut self, key: IdempotencyKey, answer: KeptAnswer) {
-        self.answers.push((key, answer));
+        self.answers.insert((key.principal, key.key.clone()), (key, answer));
     }
 
     /// Whether there is nothing to write.
@@ -326,7 +151,7 @@ impl Pending {
                 user.updated_at_us.into(),
             ]);
         }
-        transaction.update_rows(&UPDATE_USERS, &old).await?;
+        update_all(transaction, &UPDATE_USERS, &old).await?;
         transaction.insert_rows(&INSERT_USERS, &new).await?;
         Ok(())
     }
@@ -341,7 +166,7 @@ impl Pending {
         for product in self.products.iter().filter_map(|id| snapshot.product(*id)) {
             push_product(if product.id.0 >= first.product { &mut new } else { &mut old }, product);
         }
-        transaction.update_rows(&UPDATE_PRODUCTS, &old).await?;
+        update_all(transaction, &UPDATE_PRODUCTS, &old).await?;
         transaction.insert_rows(&INSERT_PRODUCTS, &new).await?;
         let (mut new, mut old) = (Rows::new(), Rows::new());
         for level in self.levels.iter().filter_map(|id| snapshot.level(*id)) {
@@ -356,7 +181,7 @@ impl Pending {
                 level.version.into(),
             ]);
         }
-        transaction.update_rows(&UPDATE_LEVELS, &old).await?;
+        update_all(transaction, &UPDATE_LEVELS, &old).await?;
         transaction.insert_rows(&INSERT_LEVELS, &new).await?;
         Ok(())
     }
@@ -386,8 +211,8 @@ impl Pending {
                 }
             }
         }
-        transaction.update_rows(&UPDATE_ORDERS, &old).await?;
-        transaction.update_rows(&UPDATE_ITEMS, &old_items).await?;
+        update_all(transaction, &UPDATE_ORDERS, &old).await?;
+        update_all(transaction, &UPDATE_ITEMS, &old_items).await?;
         transaction.insert_rows(&INSERT_ORDERS, &new).await?;
         transaction.insert_rows(&INSERT_ITEMS, &new_items).await?;
         Ok(())
@@ -444,7 +269,7 @@ impl Pending {
 
     async fn write_answers(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
         let mut rows = Rows::new();
-        for (key, answer) in &self.answers {
+        for (key, answer) in self.answers.values() {
             let kept = answer.to_json();
             rows.push([
                 key.principal.into(),
@@ -480,9 +305,23 @@ impl Pending {
                 rows.push([name.into(), after.into()]);
             }
         }
-        transaction.update_rows(&UPDATE_COUNTERS, &rows).await?;
+        update_all(transaction, &UPDATE_COUNTERS, &rows).await?;
         Ok(())
     }
+}
+
+/// Updates rows that must all be there; one that is missing is damage that must not grow.
+async fn update_all(
+    transaction: &mut Transaction,
+    table: &'static UpdateRows,
+    rows: &Rows,
+) -> Result<(), StoreError> {
+    let updated = transaction.update_rows(table, rows).await?;
+    if usize::try_from(updated) == Ok(rows.len()) {
+        return Ok(());
+    }
+    let wanted = rows.len();
+    Err(StoreError::decode(format!("{updated} rows of the table {} are there, not {wanted}", table.table)))
 }
 
 /// A batch has far fewer lines than `i64` has numbers.

@@ -8,8 +8,11 @@ mod error;
 mod flush;
 mod job;
 mod load;
+#[cfg(test)]
+mod plans;
 mod reads;
 mod rows;
+mod tables;
 mod verify;
 mod views;
 mod write;

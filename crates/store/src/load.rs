@@ -1,9 +1,9 @@
 //! Loads the rows that a batch of commands named, locking them in one fixed order: orders, products, stock, users,
 //! each by ascending id. The counters come first, so that batches of several servers take turns.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use domain::{Census, Keys, OrderId, ProductId, Snapshot, UserId};
+use domain::{Census, Keys, NextIds, OrderId, ProductId, Snapshot, UserId};
 
 use crate::StoreError;
 use crate::driver::{Cell, Row, Rows, Transaction};
@@ -105,25 +105,21 @@ async fn load_counters(
     transaction: &mut Transaction,
     snapshot: &mut Snapshot,
 ) -> Result<NextLines, StoreError> {
-    let mut lines = NextLines { movement: 0, event: 0 };
-    let rows = transaction.query(COUNTERS, &[]).await?;
-    for row in &rows {
-        let next = row.int(1)?;
-        match row.as_text(0)? {
-            "product" => snapshot.next.product = next,
-            "order" => snapshot.next.order = next,
-            "item" => snapshot.next.item = next,
-            "user" => snapshot.next.user = next,
-            "movement" => lines.movement = next,
-            "event" => lines.event = next,
-            // A later version may count more things.
-            _ => {}
-        }
+    let mut counters = HashMap::new();
+    for mut row in transaction.query(COUNTERS, &[]).await? {
+        counters.insert(row.text(0)?, row.int(1)?);
     }
-    if lines.movement == 0 || lines.event == 0 {
-        return Err(StoreError::decode("the counters are incomplete".to_owned()));
-    }
-    Ok(lines)
+    let next = |name: &str| {
+        let missing = || StoreError::decode(format!("the counter {name:?} is missing"));
+        counters.get(name).copied().ok_or_else(missing)
+    };
+    snapshot.next = NextIds {
+        product: next("product")?,
+        order: next("order")?,
+        item: next("item")?,
+        user: next("user")?,
+    };
+    Ok(NextLines { movement: next("movement")?, event: next("event")? })
 }
 
 async fn load_orders(
@@ -206,4 +202,29 @@ fn texts(values: &[String]) -> Result<crate::driver::Value, StoreError> {
 
 fn one(rows: Vec<Row>) -> Result<Row, StoreError> {
     rows.into_iter().next().ok_or_else(|| StoreError::decode("a row is missing".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plans::Planner;
+
+    #[tokio::test]
+    async fn what_is_named_is_found_by_key() {
+        let planner = Planner::new().await;
+        for (sql, step) in [
+            (ORDERS, "SEARCH o USING INTEGER PRIMARY KEY"),
+            (ITEMS, "SEARCH i USING PRIMARY KEY (order_id=?)"),
+            (PRODUCTS, "SEARCH p USING INTEGER PRIMARY KEY"),
+            (LEVELS, "SEARCH s USING PRIMARY KEY (product_id=? AND location_id=?)"),
+            (USERS, "SEARCH u USING INTEGER PRIMARY KEY"),
+            (SKU_OWNERS, "SEARCH p USING COVERING INDEX sqlite_autoindex_products_1 (sku=?)"),
+            (USERNAME_OWNERS, "SEARCH u USING COVERING INDEX sqlite_autoindex_users_1 (username_key=?)"),
+            (EMAIL_OWNERS, "SEARCH u USING COVERING INDEX sqlite_autoindex_users_2 (email=?)"),
+            (REFERENCES, "SEARCH i EXISTS USING COVERING INDEX order_items_by_product (product_id=?)"),
+            (CURRENCY, "SEARCH m USING PRIMARY KEY (name=?)"),
+        ] {
+            planner.check(sql, &[step]).await;
+        }
+    }
 }

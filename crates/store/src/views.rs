@@ -206,7 +206,8 @@ pub struct EventView {
 /// Which users.
 #[derive(Debug, Clone)]
 pub struct UserQuery {
-    /// Text to be found in login name, full name or e-mail address, without regard to case.
+    /// Text to be found in login name, full name or e-mail address, without regard to case (of full names, SQLite
+    /// knows the case of ASCII letters alone).
     pub text: Option<String>,
     /// With this role.
     pub role: Option<Role>,

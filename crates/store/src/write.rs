@@ -23,7 +23,8 @@ impl Store {
     /// Carries a batch of commands out in one transaction and returns when it is durable, with one verdict a job.
     ///
     /// A conflict with another writer runs the same batch again. A constraint that the rules did not foresee
-    /// (another server took the SKU first, say) splits the batch until the one at fault stands alone.
+    /// (two products trading their SKUs, say), or a row or text that cannot be read or written, splits the batch
+    /// until the one at fault stands alone.
     pub async fn write<J: Job + ?Sized>(&self, jobs: &mut [Box<J>]) -> Vec<Verdict> {
         let mut verdicts = Vec::with_capacity(jobs.len());
         // A stack of ranges still to be done, the earliest on top: order of arrival is kept.
@@ -32,7 +33,7 @@ impl Store {
             let Some(part) = jobs.get_mut(from..to) else { continue };
             match self.write_with_retries(part).await {
                 Ok(done) => verdicts.extend(done),
-                Err(StoreError::Constraint { .. }) if part.len() > 1 => {
+                Err(error) if part.len() > 1 && may_be_of_one(&error) => {
                     let middle = from + part.len() / 2;
                     ranges.push((middle, to));
                     ranges.push((from, middle));
@@ -63,13 +64,18 @@ impl Store {
     }
 
     async fn write_once<J: Job + ?Sized>(&self, jobs: &mut [Box<J>]) -> Result<Vec<Verdict>, StoreError> {
-        let mut keys = Keys::default();
+        let (mut keys, mut repeatable) = (Keys::default(), Rows::new());
         for job in jobs.iter() {
             keys.absorb(job.keys());
+            if let Some(key) = job.idempotency() {
+                repeatable.push([key.principal.into(), Cell::from(&key.key)]);
+            }
         }
         let mut transaction = self.database().begin().await?;
-        let mut kept = load_answers(&mut transaction, jobs).await?;
         let (mut snapshot, lines) = load(&mut transaction, keys).await?;
+        // Only now, behind the lock on the counters: otherwise another server might carry the same request out
+        // between this look and our turn.
+        let mut kept = load_answers(&mut transaction, &repeatable).await?;
         let first = snapshot.next;
         let mut pending = Pending::default();
         let mut verdicts = Vec::with_capacity(jobs.len());
@@ -99,6 +105,11 @@ impl Store {
     }
 }
 
+/// Whether the fault may lie with one command alone, so that the others of its batch deserve another try.
+fn may_be_of_one(error: &StoreError) -> bool {
+    !error.is_outage() && !matches!(error, StoreError::Corrupt(_) | StoreError::Migration { .. })
+}
+
 /// The answers kept for the keys of a batch, those of its own earlier jobs included.
 #[derive(Default)]
 struct Kept(HashMap<(i64, String), (String, KeptAnswer, i64)>);
@@ -123,19 +134,12 @@ impl Kept {
     }
 }
 
-async fn load_answers<J: Job + ?Sized>(
-    transaction: &mut Transaction,
-    jobs: &[Box<J>],
-) -> Result<Kept, StoreError> {
-    let mut rows = Rows::new();
-    for key in jobs.iter().filter_map(|job| job.idempotency()) {
-        rows.push([key.principal.into(), Cell::from(&key.key)]);
-    }
+async fn load_answers(transaction: &mut Transaction, keys: &Rows) -> Result<Kept, StoreError> {
     let mut kept = Kept::default();
-    if rows.is_empty() {
+    if keys.is_empty() {
         return Ok(kept);
     }
-    for mut row in transaction.query(KEPT_ANSWERS, &[rows.to_value()?]).await? {
+    for mut row in transaction.query(KEPT_ANSWERS, &[keys.to_value()?]).await? {
         let status = u16::try_from(row.int(3)?);
         let status = status.map_err(|_| StoreError::decode("a kept status is out of range".to_owned()))?;
         let answer = KeptAnswer::from_json(status, row.as_text(4)?)?;
@@ -150,4 +154,16 @@ fn pause(attempt: u32) -> Duration {
     use std::hash::{BuildHasher, RandomState};
     let spread = RandomState::new().hash_one(attempt) % 4;
     Duration::from_millis(u64::from(attempt) * 2 + spread)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plans::Planner;
+
+    #[tokio::test]
+    async fn kept_answers_are_found_by_key() {
+        let step = "SEARCH k USING PRIMARY KEY (principal=? AND idem_key=?)";
+        Planner::new().await.check(KEPT_ANSWERS, &[step]).await;
+    }
 }

@@ -3,5 +3,7 @@
 mod any;
 mod auditor;
 mod commands;
+mod draft;
 mod shop;
+mod snapshot;
 mod words;

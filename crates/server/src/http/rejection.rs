@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use axum::http::StatusCode;
-use domain::{Denial, Goal, ProductId, Rejection};
+use domain::{Denial, Goal, OrderId, ProductId, Rejection, Status};
 use serde_json::json;
 
 use super::problem::Problem;
@@ -48,35 +48,14 @@ impl Problem {
                 Self::conflict(code, format!("Product {} is archived; restore it first.", id.0))
             }
             Rejection::InsufficientStock(shortages) => insufficient_stock(code, shortages),
-            Rejection::StockChanged { product_id, expected, actual } => Self::conflict(
-                code,
-                format!("Product {} has {actual} on hand, not the expected {expected}.", product_id.0),
-            )
-            .with("product_id", product_id.0)
-            .with("expected", *expected)
-            .with("actual", *actual),
-            Rejection::StockAllocated { product_id, requested, allocated } => Self::conflict(
-                code,
-                format!(
-                    "Open orders hold {allocated} of product {}; {requested} would be too few.",
-                    product_id.0
-                ),
-            )
-            .with("product_id", product_id.0)
-            .with("requested", *requested)
-            .with("allocated", *allocated),
+            Rejection::StockChanged { product_id, expected, actual } => {
+                stock_changed(code, *product_id, *expected, *actual)
+            }
+            Rejection::StockAllocated { product_id, requested, allocated } => {
+                stock_allocated(code, *product_id, *requested, *allocated)
+            }
             Rejection::InvalidTransition { order_id, from, goal } => {
-                let (what, word) = match goal {
-                    Goal::Act(action) => ("action", action.word()),
-                    Goal::Reach(status) => ("requested", status.word()),
-                };
-                let detail = match goal {
-                    Goal::Act(_) => format!("Order {} is {}; it cannot {word}.", order_id.0, from.word()),
-                    Goal::Reach(_) => {
-                        format!("Order {} is {}; it cannot become {word}.", order_id.0, from.word())
-                    }
-                };
-                Self::conflict(code, detail).with("status_now", from.word()).with(what, word)
+                invalid_transition(code, *order_id, *from, goal)
             }
             Rejection::InvalidInitialStatus(status) => Self::invalid(
                 "status",
@@ -128,6 +107,28 @@ fn denial_text(denial: Denial) -> &'static str {
         Denial::GrantRole => "Only an administrator hands out roles.",
         Denial::SetActive => "Only an administrator activates or deactivates accounts.",
     }
+}
+
+fn stock_changed(code: &'static str, id: ProductId, expected: i64, actual: i64) -> Problem {
+    let detail = format!("Product {} has {actual} on hand, not the expected {expected}.", id.0);
+    Problem::conflict(code, detail).with("product_id", id.0).with("expected", expected).with("actual", actual)
+}
+
+fn stock_allocated(code: &'static str, id: ProductId, requested: i64, allocated: i64) -> Problem {
+    let detail = format!("Open orders hold {allocated} of product {}; {requested} would be too few.", id.0);
+    Problem::conflict(code, detail)
+        .with("product_id", id.0)
+        .with("requested", requested)
+        .with("allocated", allocated)
+}
+
+fn invalid_transition(code: &'static str, id: OrderId, from: Status, goal: &Goal) -> Problem {
+    let (what, word, verb) = match goal {
+        Goal::Act(action) => ("action", action.word(), ""),
+        Goal::Reach(status) => ("requested", status.word(), "become "),
+    };
+    let detail = format!("Order {} is {}; it cannot {verb}{word}.", id.0, from.word());
+    Problem::conflict(code, detail).with("status_now", from.word()).with(what, word)
 }
 
 fn insufficient_stock(code: &'static str, shortages: &[domain::Shortage]) -> Problem {

@@ -48,6 +48,9 @@ impl<T: DeserializeOwned + OperationBody> FromRequest<App> for Write<T> {
         let format = format(&parts.headers, T::FORMS)?;
         let bytes = read_body(body, app.settings().max_body_bytes).await?;
         let body = match format {
+            // What curl sends when nobody told it that this is JSON. Read as a form it would be one strange name,
+            // which the refusal would repeat, passwords and all.
+            Format::Form if bytes.trim_ascii_start().starts_with(b"{") => parse_json(&bytes)?,
             Format::Form => parse_form(&bytes)?,
             // A body that may be absent is an empty object then.
             Format::Json if bytes.is_empty() && T::MAY_BE_ABSENT => parse_json(b"{}")?,

@@ -5,4 +5,10 @@ mod auth;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod product_lists;
+#[cfg(test)]
+mod products;
+#[cfg(test)]
 mod smoke;
+#[cfg(test)]
+mod stock;

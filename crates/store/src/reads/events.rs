@@ -55,3 +55,16 @@ fn event(mut row: Row) -> Result<EventView, StoreError> {
         at_us: row.int(8)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plans::Planner;
+
+    #[tokio::test]
+    async fn events_are_found_by_key() {
+        let planner = Planner::new().await;
+        planner.check(TIMELINE, &["SEARCH e USING INDEX events_by_order (order_id=?)"]).await;
+        planner.check(EVENTS, &["SEARCH e USING INTEGER PRIMARY KEY (rowid>?)"]).await;
+    }
+}

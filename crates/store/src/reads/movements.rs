@@ -45,3 +45,20 @@ fn movement(mut row: Row) -> Result<MovementView, StoreError> {
         at_us: row.int(12)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plans::Planner;
+    use crate::{SortValue, Start};
+
+    #[tokio::test]
+    async fn the_ledger_is_paged_by_key() {
+        let mut select = Select::new(MOVEMENTS);
+        select.filter("m.product_id = ?", [1.into()]);
+        let page = Page { limit: 5, start: Start::After { value: SortValue::Int(9), id: 9 } };
+        select.page(Order { by: None, textual: false, id: "m.id", descending: true }, &page).unwrap();
+        let step = "SEARCH m USING PRIMARY KEY (product_id=? AND id<?)";
+        Planner::new().await.check(select.parts().0, &[step]).await;
+    }
+}

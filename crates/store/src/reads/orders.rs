@@ -76,13 +76,7 @@ impl Store {
 
 /// Three statements, however many orders there are: the page, all its items, the sums.
 async fn list(reader: &mut Reader, query: &OrderQuery) -> Result<OrderListing, StoreError> {
-    let mut select = filtered(ORDERS, query);
-    let (by, id) = match query.sort {
-        OrderSort::Id => (None, "o.id"),
-        OrderSort::PlacedAt => (Some("o.placed_at_us"), "o.id"),
-        OrderSort::TotalAmount => (Some("o.total_amount_cents"), "o.id"),
-    };
-    select.page(Order { by, textual: false, id, descending: query.descending }, &query.page)?;
+    let select = page(query)?;
     let (sql, params) = select.parts();
     let found = reader.query_dynamic_long(sql, params).await?;
     let mut listing = listing(found, &query.page, |mut row| order_view(&mut row))?;
@@ -93,6 +87,19 @@ async fn list(reader: &mut Reader, query: &OrderQuery) -> Result<OrderListing, S
     let sums = found.first().ok_or_else(|| StoreError::decode("the row of sums is missing"))?;
     let (total_amount_cents, total_quantity) = (sum(sums, 0)?, sum(sums, 2)?);
     Ok(OrderListing { listing, total_amount_cents, total_quantity })
+}
+
+/// The orders of a page, without their items.
+fn page(query: &OrderQuery) -> Result<Select, StoreError> {
+    let mut select = filtered(ORDERS, query);
+    let by = match query.sort {
+        OrderSort::Id => None,
+        OrderSort::PlacedAt => Some("o.placed_at_us"),
+        OrderSort::TotalAmount => Some("o.total_amount_cents"),
+    };
+    let order = Order { by, textual: false, id: "o.id", descending: query.descending };
+    select.page(order, &query.page)?;
+    Ok(select)
 }
 
 /// The conditions of a query, the same for its page and its sums.
@@ -107,8 +114,9 @@ fn filtered(text: &'static str, query: &OrderQuery) -> Select {
     if let Some(status) = query.status {
         filter_status(&mut select, status);
     }
+    // With EXISTS, SQLite would walk through all orders to sum up those of a product.
     select.filter_some(
-        "EXISTS (SELECT 1 FROM order_items f WHERE f.order_id = o.id AND f.product_id = ?)",
+        "o.id IN (SELECT f.order_id FROM order_items f WHERE f.product_id = ?)",
         query.product_id.map(|id| id.0.into()),
     );
     select.filter_some("o.placed_at_us >= ?", query.placed_from_us.map(Into::into));
@@ -155,4 +163,40 @@ fn sum(row: &Row, at: usize) -> Result<i128, StoreError> {
 /// Reads an order, without its items, and the name of its user.
 fn order_view(row: &mut Row) -> Result<OrderView, StoreError> {
     Ok(OrderView { order: rows::order(row)?, user_name: display_name(row, ORDER_WIDTH)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plans::Planner;
+    use crate::{Page, SortValue, Start};
+    use domain::{ProductId, UserId};
+
+    #[tokio::test]
+    async fn orders_and_items_are_found_by_key() {
+        let planner = Planner::new().await;
+        let order = ["SEARCH o USING INTEGER PRIMARY KEY", "SEARCH i USING PRIMARY KEY (order_id=?)"];
+        planner.check(ORDER, &order).await;
+        planner.check(ITEMS, &["SEARCH i USING PRIMARY KEY (order_id=?)"]).await;
+        let query = OrderQuery {
+            scope: Scope::All,
+            status: None,
+            user_id: None,
+            product_id: None,
+            placed_from_us: None,
+            placed_before_us: None,
+            sort: OrderSort::Id,
+            descending: true,
+            page: Page { limit: 20, start: Start::After { value: SortValue::Int(9), id: 9 } },
+        };
+        let next = page(&query).unwrap();
+        planner.check(next.parts().0, &["SEARCH o USING INTEGER PRIMARY KEY (rowid<?)"]).await;
+        let own = page(&OrderQuery { scope: Scope::Of(Some(UserId(1))), ..query.clone() }).unwrap();
+        planner.check(own.parts().0, &["SEARCH o USING INDEX orders_by_user (user_id=? AND id<?)"]).await;
+        let sold = OrderQuery { product_id: Some(ProductId(1)), ..query };
+        let items = "SEARCH f USING COVERING INDEX order_items_by_product (product_id=?)";
+        let steps = ["SEARCH o USING INTEGER PRIMARY KEY (rowid=?)", items];
+        planner.check(filtered(TOTALS, &sold).parts().0, &steps).await;
+        planner.check(page(&sold).unwrap().parts().0, &[items]).await;
+    }
 }

@@ -78,3 +78,18 @@ impl Store {
 fn view(mut row: Row) -> Result<ProductView, StoreError> {
     Ok(ProductWithStock { product: rows::product(&mut row)?, level: rows::level(&row, PRODUCT_WIDTH)? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plans::Planner;
+
+    #[tokio::test]
+    async fn one_product_is_found_by_key() {
+        let steps = [
+            "SEARCH p USING INTEGER PRIMARY KEY",
+            "SEARCH s USING PRIMARY KEY (product_id=? AND location_id=?)",
+        ];
+        Planner::new().await.check(PRODUCT, &steps).await;
+    }
+}

@@ -73,3 +73,22 @@ impl Store {
         Ok(Some(Session { role, is_active: row.flag(1)?, token_generation: row.int(2)? }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plans::Planner;
+
+    #[tokio::test]
+    async fn one_user_is_found_by_key() {
+        let planner = Planner::new().await;
+        for (sql, step) in [
+            (USER, "SEARCH u USING INTEGER PRIMARY KEY"),
+            (SESSION, "SEARCH u USING INTEGER PRIMARY KEY"),
+            (USER_BY_USERNAME, "SEARCH u USING INDEX sqlite_autoindex_users_1 (username_key=?)"),
+            (USER_BY_EMAIL, "SEARCH u USING INDEX sqlite_autoindex_users_2 (email=?)"),
+        ] {
+            planner.check(sql, &[step]).await;
+        }
+    }
+}

@@ -6,6 +6,12 @@ mod driver;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
+mod random_shop;
+#[cfg(test)]
+mod reads;
+#[cfg(test)]
 mod set_or_single;
 #[cfg(test)]
 mod shop;

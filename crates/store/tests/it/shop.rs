@@ -19,8 +19,11 @@ pub(crate) struct Shop {
     pub(crate) now_us: AtomicI64,
 }
 
+/// What became of a command; nothing before its batch, and nothing when it was not decided.
+type Slot<O> = Arc<Mutex<Option<Result<O, Rejection>>>>;
+
 /// What became of a command, to be looked at after its batch.
-pub(crate) struct Ticket<O>(Arc<Mutex<Option<Result<O, Rejection>>>>);
+pub(crate) struct Ticket<O>(Slot<O>);
 
 impl<O> Ticket<O> {
     pub(crate) fn get(&self) -> Result<O, Rejection> {
@@ -36,7 +39,7 @@ struct Task<C: Command> {
     command: C,
     context: Context,
     key: Option<IdempotencyKey>,
-    outcome: Arc<Mutex<Option<Result<C::Outcome, Rejection>>>>,
+    outcome: Slot<C::Outcome>,
 }
 
 impl<C: Command + Send> Job for Task<C>
@@ -101,12 +104,16 @@ impl Batch {
 
 impl Shop {
     pub(crate) async fn new() -> Self {
-        Self::open(tempfile::tempdir().unwrap()).await
+        Self::with(Options::default()).await
     }
 
-    async fn open(dir: tempfile::TempDir) -> Self {
+    pub(crate) async fn with(options: Options) -> Self {
+        Self::open(tempfile::tempdir().unwrap(), options).await
+    }
+
+    async fn open(dir: tempfile::TempDir, options: Options) -> Self {
         let url = format!("sqlite:{}/shop.sqlite", dir.path().display());
-        let database = Database::open(&url, Options::default()).await.unwrap();
+        let database = Database::open(&url, options).await.unwrap();
         database.migrate(1).await.unwrap();
         let store = Store::new(database.clone());
         Self { dir, store, database, now_us: AtomicI64::new(1_000_000) }
@@ -122,14 +129,14 @@ impl Shop {
     pub(crate) async fn copied_from(path: &Path) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::copy(path, dir.path().join("shop.sqlite")).unwrap();
-        Self::open(dir).await
+        Self::open(dir, Options::default()).await
     }
 
     /// Closes the file and opens it again.
     pub(crate) async fn reopened(self) -> Self {
         let Self { dir, store, database, .. } = self;
         drop((store, database));
-        Self::open(dir).await
+        Self::open(dir, Options::default()).await
     }
 
     pub(crate) fn context_of(&self, actor: Actor) -> Context {

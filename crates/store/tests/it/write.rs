@@ -6,6 +6,7 @@ use domain::{
     Status, StockChange, StockLine, UpdateProduct, UpdateUser, UserId,
 };
 use store::Verdict;
+use store::driver::Options;
 
 fn rename(product_id: ProductId, sku: &str) -> UpdateProduct {
     UpdateProduct {
@@ -65,7 +66,12 @@ async fn commands_of_a_batch_see_one_another() {
 
 #[tokio::test]
 async fn a_large_batch_is_written_at_once() {
-    let shop = Shop::new().await;
+    for set_statements in [true, false] {
+        write_a_large_batch(Shop::with(Options { set_statements, ..Options::default() }).await).await;
+    }
+}
+
+async fn write_a_large_batch(shop: Shop) {
     let mut batch = Batch::default();
     for index in 1..=40 {
         batch.add(shop.context(), new_product(&format!("P{index}"), 1000));
@@ -143,7 +149,7 @@ async fn swapped_skus_split_the_batch() {
 async fn what_the_rules_did_not_foresee_is_refused_alone() {
     let shop = Shop::new().await;
     let a = shop.product("A", 5).await.id;
-    // As if another server had sold all of it: the database alone knows.
+    // A rule that the database alone knows, as a later version's schema might.
     shop.sabotage("CREATE UNIQUE INDEX one_name ON users (full_name)");
     let named = |name: &str| domain::CreateUser { full_name: Some("Same".to_owned()), ..new_user(name) };
     let mut batch = Batch::default();
@@ -160,6 +166,24 @@ async fn what_the_rules_did_not_foresee_is_refused_alone() {
     assert!(placed.get().is_ok());
     assert_eq!((first.get().unwrap().id, third.get().unwrap().id), (UserId(1), UserId(2)));
     shop.assert_sound().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_or_read_fails_alone() {
+    let shop = Shop::new().await;
+    let (a, b) = (shop.product("A", 5).await.id, shop.product("B", 5).await.id);
+    let order = shop.place(None, &[(b, 1)]).await.id;
+    shop.sabotage("UPDATE orders SET state = 'lost' WHERE id = 1");
+    let mut batch = Batch::default();
+    batch.add(shop.context(), new_product("nul\0", 1));
+    let placed = batch.add(shop.context(), new_order(None, &[(a, 1)]));
+    batch.add(shop.context(), act(order, Action::Cancel));
+    let made = batch.add(shop.context(), new_product("C", 1));
+    let verdicts = shop.write(&mut batch).await;
+    let failed: Vec<_> = verdicts.iter().map(|verdict| matches!(verdict, Verdict::Failed(_))).collect();
+    assert_eq!(failed, [true, false, true, false], "{verdicts:?}");
+    assert_eq!(placed.get().unwrap().order.id, OrderId(2));
+    assert_eq!(made.get().unwrap().product.id, ProductId(3));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use domain::{AllocateAt, Context, Effects, Event, Payment, Snapshot};
+use domain::{AllocateAt, Context, Effects, Event, OrderState, Payment, Snapshot};
 
 use super::model::{Model, News};
 use crate::shop::{Shop, ensure};
@@ -142,7 +142,9 @@ fn orders(shop: &Shop, model: &Model) -> Result<(), String> {
         let holds = items().map(|item| (item.product_id.0, item.allocated)).filter(|hold| hold.1 > 0);
         let late = order.allocate_at == AllocateAt::Confirmation;
         let amount: i64 = items().map(|item| item.price_cents * item.quantity).sum();
+        let done = deal.word == "delivered" && deal.paid;
         let same = order.status().word() == deal.word
+            && (order.state == OrderState::Completed) == done
             && (order.payment == Payment::Paid, late) == (deal.paid, deal.late)
             && (order.user_id.map(|id| id.0), order.version) == (deal.owner, deal.version)
             && (order.total_amount_cents, amount) == (deal.amount, deal.amount)

@@ -106,6 +106,26 @@ fn the_table_is_in_order() {
     }
 }
 
+/// The three facts behind each position.
+#[test]
+fn facts_follow_the_order() {
+    let expected = [
+        "pending unpaid unfulfilled",
+        "confirmed unpaid unfulfilled",
+        "confirmed paid unfulfilled",
+        "confirmed unpaid shipped",
+        "confirmed paid shipped",
+        "confirmed unpaid delivered",
+        "completed paid delivered",
+        "cancelled unpaid unfulfilled",
+    ];
+    for (way, expected) in WAYS.into_iter().zip(expected) {
+        let order = &at(way, AllocateAt::Creation).orders[&OrderId(2)];
+        let facts = [order.state.word(), order.payment.word(), order.fulfilment.word()];
+        assert_eq!(facts.join(" "), expected);
+    }
+}
+
 /// What the way leaves in stock: on hand and allocated of ten apples, three of them ordered by user 3.
 #[test]
 fn stock_follows_the_order() {

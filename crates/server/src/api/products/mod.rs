@@ -95,7 +95,7 @@ async fn answer_list(app: &App, query: &ProductQuery, order: ProductOrder) -> Re
     params(("product_id" = Id, Path, description = "Number of the product"), IfNoneMatch),
     responses(
         (status = 200, description = "The product", body = ProductBody,
-            headers(("ETag" = String, description = "Version of the product and of its stock")),
+            headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
             example = json!(example())),
         (status = 304, description = "The product is as `If-None-Match` knows it"),
         ReadProblems, NotFound))]
@@ -132,7 +132,7 @@ pub(super) fn not_found(id: i64) -> Problem {
     responses(
         (status = 201, description = "The product as it was added", body = ProductBody,
             headers(
-                ("ETag" = String, description = "Version of the product and of its stock"),
+                ("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`"),
                 ("Location" = String, description = "Where the product is")),
             example = json!(example())),
         WriteProblems))]
@@ -152,7 +152,8 @@ async fn create(
 /// Changes a product
 ///
 /// What the body leaves out stays as it is. Orders that were placed keep their name and price. Stock is changed by
-/// the operations on stock.
+/// the operations on stock, and does not stand in the way of `If-Match`, which looks at the part of the `ETag` before
+/// the dot.
 #[utoipa::path(patch, path = "/products/{product_id}", tag = "products", operation_id = "update_product",
     security(("bearer" = []), ("password" = [])),
     params(("product_id" = Id, Path, description = "Number of the product"), IfMatch, IdempotencyKey),
@@ -160,7 +161,7 @@ async fn create(
         example = json!({"name": "Updated Product Name", "price_cents": 2499})),
     responses(
         (status = 200, description = "The product as it is now", body = ProductBody,
-            headers(("ETag" = String, description = "Version of the product and of its stock")),
+            headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
             example = json!(example())),
         WriteProblems, NotFound, PreconditionFailed))]
 async fn update(
@@ -182,7 +183,7 @@ async fn update(
     params(("product_id" = Id, Path, description = "Number of the product"), IfMatch),
     responses(
         (status = 200, description = "The product is archived, because orders refer to it", body = ProductBody,
-            headers(("ETag" = String, description = "Version of the product and of its stock")),
+            headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
             example = json!(example_archived())),
         (status = 204, description = "The product is erased"),
         WriteProblems, NotFound, PreconditionFailed))]
@@ -211,7 +212,7 @@ async fn delete(
     params(("product_id" = Id, Path, description = "Number of the product"), IfMatch, IdempotencyKey),
     responses(
         (status = 200, description = "The product as it is now", body = ProductBody,
-            headers(("ETag" = String, description = "Version of the product and of its stock")),
+            headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
             example = json!(example())),
         WriteProblems, NotFound, PreconditionFailed))]
 async fn toggle_active(
@@ -232,7 +233,7 @@ async fn toggle_active(
     params(("product_id" = Id, Path, description = "Number of the product"), IdempotencyKey),
     responses(
         (status = 200, description = "The product as it is now", body = ProductBody,
-            headers(("ETag" = String, description = "Version of the product and of its stock")),
+            headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
             example = json!(example())),
         WriteProblems, NotFound))]
 async fn restore(

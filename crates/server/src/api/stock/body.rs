@@ -1,10 +1,14 @@
 //! Changes of stock on the wire.
 
+use std::borrow::Cow;
+
 use domain::{AdjustStock, MAX_ADJUSTMENT_LINES, ProductId, StockChange, StockLine};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::AdditionalProperties;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::api::products::{ProductBody, example};
 use crate::app::views::ProductView;
@@ -82,7 +86,7 @@ fn line(product_id: ProductId, change: StockChange, reason: Option<Reason>, note
 pub(super) struct Adjustment {
     /// The changes, in the order in which they are made.
     #[serde(deserialize_with = "some_lines")]
-    #[schema(value_type = Vec<AdjustmentLineBody>, min_items = 1, max_items = 500)]
+    #[schema(min_items = 1, max_items = 500)]
     lines: Vec<AdjustmentLine>,
 }
 
@@ -107,8 +111,7 @@ fn some_lines<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Adjustme
 
 /// A change of one product's level; `change` says which.
 #[derive(ToSchema)]
-#[serde(tag = "change", rename_all = "lowercase", deny_unknown_fields)]
-#[schema(as = AdjustmentLine)]
+#[serde(tag = "change", rename_all = "lowercase")]
 #[expect(dead_code, reason = "describes what AdjustmentLine reads")]
 enum AdjustmentLineBody {
     /// Goods came in.
@@ -151,7 +154,9 @@ struct AdjustmentLine(StockLine);
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AnyLine {
-    change: ChangeWord,
+    /// Looked for last: while it is missing, nothing else can be found out about the line.
+    #[serde(default, deserialize_with = "given")]
+    change: Option<ChangeWord>,
     product_id: Id,
     #[serde(default, deserialize_with = "given")]
     quantity: Option<Quantity>,
@@ -175,7 +180,8 @@ enum ChangeWord {
 
 impl AnyLine {
     fn change<E: serde::de::Error>(&self) -> Result<StockChange, E> {
-        match self.change {
+        let word = self.change.ok_or_else(|| E::missing_field("change"))?;
+        match word {
             ChangeWord::Increment | ChangeWord::Decrement => {
                 let quantity = self.quantity.ok_or_else(|| E::missing_field("quantity"))?.get();
                 if self.on_hand.is_some() {
@@ -184,7 +190,7 @@ impl AnyLine {
                 if self.expected.is_some() {
                     return Err(E::unknown_field("expected", &[]));
                 }
-                Ok(match self.change {
+                Ok(match word {
                     ChangeWord::Increment => StockChange::Increment(quantity),
                     _ => StockChange::Decrement(quantity),
                 })
@@ -205,6 +211,31 @@ impl<'de> Deserialize<'de> for AdjustmentLine {
         let any = AnyLine::deserialize(deserializer)?;
         let change = any.change()?;
         Ok(Self(line(ProductId(any.product_id.get()), change, any.reason, any.note)))
+    }
+}
+
+impl PartialSchema for AdjustmentLine {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = AdjustmentLineBody::schema();
+        // The derive does not say this of the variants of an enum.
+        if let RefOr::T(Schema::OneOf(kinds)) = &mut schema {
+            for kind in &mut kinds.items {
+                if let RefOr::T(Schema::Object(object)) = kind {
+                    object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+                }
+            }
+        }
+        schema
+    }
+}
+
+impl ToSchema for AdjustmentLine {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("AdjustmentLine")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        AdjustmentLineBody::schemas(schemas);
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         example = json!({"quantity": 20, "reason": "delivery"})),
     responses(
         (status = 200, description = "The product as it is now", body = ProductBody,
-            headers(("ETag" = String, description = "Version of the product and of its stock")),
+            headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
             example = json!(example())),
         WriteProblems, NotFound))]
 async fn increment(
@@ -63,7 +63,7 @@ async fn increment(
         example = json!({"quantity": 2, "reason": "damaged", "note": "Two pieces were damaged."})),
     responses(
         (status = 200, description = "The product as it is now", body = ProductBody,
-            headers(("ETag" = String, description = "Version of the product and of its stock")),
+            headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
             example = json!(example())),
         WriteProblems, NotFound))]
 async fn decrement(
@@ -86,7 +86,7 @@ async fn decrement(
         example = json!({"on_hand": 97, "expected": 100, "reason": "stocktake"})),
     responses(
         (status = 200, description = "The product as it is now", body = ProductBody,
-            headers(("ETag" = String, description = "Version of the product and of its stock")),
+            headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
             example = json!(example())),
         WriteProblems, NotFound))]
 async fn set(

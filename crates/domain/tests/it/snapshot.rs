@@ -1,0 +1,109 @@
+//! Commands of one batch see what the ones before them did, before any of it is stored.
+
+use std::sync::Arc;
+
+use domain::{
+    Action, Actor, Change, CreateUser, DeleteProduct, Keys, ProductId, Rejection, Role, Snapshot,
+    UpdateProduct, UpdateUser, UserId,
+};
+
+use crate::any::Any;
+use crate::commands::{APPLE, CLEO, PEAR, STAFF, UNKNOWN, account, act, amend, edit, order, product, shop};
+
+/// Decides the commands as one batch: the codes of the refusals, or `ok`.
+#[track_caller]
+fn check(commands: &[(Actor, Any, &str)]) -> Snapshot {
+    let shop = shop();
+    let context = |actor| domain::Context { actor, now_us: 0, request_id: Arc::from("r") };
+    let mut keys = Keys::default();
+    commands.iter().for_each(|(actor, command, _)| keys.absorb(command.keys(&context(*actor))));
+    let mut snapshot = shop.load(&keys);
+    for (actor, command, expected) in commands {
+        let verdict = command.decide(&snapshot, &context(*actor));
+        let code = verdict.as_ref().map_or_else(Rejection::code, |_| "ok");
+        assert_eq!(code, *expected, "{command:?}");
+        let changes: Vec<Change> = verdict.map_or_else(|_| Vec::new(), |verdict| verdict.effects.changes);
+        changes.iter().for_each(|change| snapshot.apply(change));
+    }
+    snapshot
+}
+
+fn sku(id: ProductId, sku: &str) -> Any {
+    UpdateProduct { sku: Some(sku.to_owned()), ..edit(id) }.into()
+}
+
+fn email(id: i64, email: &str) -> Any {
+    UpdateUser { email: Some(Some(email.to_owned())), ..amend(id) }.into()
+}
+
+fn delete(product_id: ProductId) -> Any {
+    DeleteProduct { product_id, if_version: None }.into()
+}
+
+#[test]
+fn stock_is_sold_once() {
+    let four = || Any::from(order(&[(APPLE, 4)]));
+    let snapshot = check(&[
+        (CLEO, four(), "ok"),
+        (CLEO, four(), "ok"),
+        (CLEO, four(), "INSUFFICIENT_STOCK"),
+        // Orders of this batch can be changed in it, and what they give back can be sold again.
+        (CLEO, act(2, Action::Cancel).into(), "ok"),
+        (CLEO, act(4, Action::Cancel).into(), "ORDER_NOT_FOUND"),
+        (CLEO, four(), "ok"),
+    ]);
+    assert_eq!((snapshot.next.order, snapshot.next.item), (5, 5));
+    assert_eq!(snapshot.level(APPLE).map(|level| (level.on_hand, level.allocated)), Some((10, 8)));
+}
+
+#[test]
+fn names_change_hands() {
+    check(&[
+        (STAFF, sku(APPLE, "PEAR"), "SKU_TAKEN"),
+        (STAFF, sku(PEAR, "P"), "ok"),
+        (STAFF, sku(APPLE, "PEAR"), "ok"),
+        (STAFF, product("PEAR", 1, 0).into(), "SKU_TAKEN"),
+        (STAFF, product("APPLE", 1, 0).into(), "ok"),
+        (STAFF, product("APPLE", 1, 0).into(), "SKU_TAKEN"),
+        (STAFF, delete(ProductId(6)), "ok"),
+        (STAFF, product("APPLE", 1, 0).into(), "ok"),
+    ]);
+    let snapshot = check(&[
+        (Actor::SYSTEM, email(2, "cleo@x"), "EMAIL_TAKEN"),
+        (CLEO, email(3, "c@y"), "ok"),
+        (Actor::SYSTEM, email(2, "cleo@x"), "ok"),
+        (CLEO, email(3, "sam@x"), "ok"),
+        (CLEO, CreateUser { email: Some("c@y".to_owned()), ..account("eve", None) }.into(), "ok"),
+        (CLEO, CreateUser { email: Some("e@y".to_owned()), ..account("EVE", None) }.into(), "USERNAME_TAKEN"),
+    ]);
+    assert_eq!(snapshot.email_owner("cleo@x"), Some(UserId(2)));
+    assert_eq!(snapshot.census().users, 6);
+}
+
+#[test]
+fn products_come_and_go() {
+    let new = ProductId(6);
+    check(&[
+        (STAFF, product("FIG", 1, 3).into(), "ok"),
+        (CLEO, order(&[(new, 3)]).into(), "ok"),
+        // Referred to by an order of this batch: archived, and it takes no more orders.
+        (STAFF, delete(new), "ok"),
+        (CLEO, order(&[(new, 1)]).into(), "PRODUCT_INACTIVE"),
+        (STAFF, delete(PEAR), "ok"),
+        (CLEO, order(&[(PEAR, 1)]).into(), "PRODUCT_NOT_FOUND"),
+        (STAFF, edit(UNKNOWN).into(), "PRODUCT_NOT_FOUND"),
+    ]);
+}
+
+#[test]
+fn somebody_stays_in_charge() {
+    let role = |id, role| Any::from(UpdateUser { role: Some(role), ..amend(id) });
+    check(&[
+        (Actor::SYSTEM, role(1, Role::Staff), "LAST_ADMIN"),
+        (Actor::SYSTEM, role(2, Role::Admin), "ok"),
+        (Actor::SYSTEM, role(1, Role::Staff), "ok"),
+        (Actor::SYSTEM, role(2, Role::Staff), "LAST_ADMIN"),
+        (Actor::SYSTEM, account("eve", Some(Role::Admin)).into(), "ok"),
+        (Actor::SYSTEM, role(2, Role::Staff), "ok"),
+    ]);
+}

@@ -1,0 +1,222 @@
+//! The tables as the writer sees them: which columns it inserts, which it updates, and by which keys.
+
+use crate::driver::{Column, DeleteRows, Kind, TableRows, UpdateRows};
+
+const fn int(name: &'static str) -> Column {
+    (name, Kind::Int)
+}
+
+const fn text(name: &'static str) -> Column {
+    (name, Kind::Text)
+}
+
+pub(crate) static INSERT_USERS: TableRows = TableRows {
+    table: "users",
+    columns: &[
+        int("id"),
+        text("username"),
+        text("username_key"),
+        text("email"),
+        text("full_name"),
+        text("role"),
+        text("password_hash"),
+        int("token_generation"),
+        int("is_active"),
+        int("version"),
+        int("created_at_us"),
+        int("updated_at_us"),
+    ],
+    key: &["id"],
+};
+pub(crate) static UPDATE_USERS: UpdateRows = UpdateRows {
+    table: "users",
+    key: &[int("id")],
+    set: &[
+        text("username"),
+        text("username_key"),
+        text("email"),
+        text("full_name"),
+        text("role"),
+        text("password_hash"),
+        int("token_generation"),
+        int("is_active"),
+        int("version"),
+        int("created_at_us"),
+        int("updated_at_us"),
+    ],
+};
+pub(crate) static INSERT_PRODUCTS: TableRows = TableRows {
+    table: "products",
+    columns: &[
+        int("id"),
+        text("sku"),
+        text("name"),
+        text("description"),
+        text("search_text"),
+        int("price_cents"),
+        int("is_active"),
+        int("archived_at_us"),
+        int("low_stock_threshold"),
+        int("auto_deactivate"),
+        int("version"),
+        int("created_at_us"),
+        int("updated_at_us"),
+    ],
+    key: &["id"],
+};
+pub(crate) static UPDATE_PRODUCTS: UpdateRows = UpdateRows {
+    table: "products",
+    key: &[int("id")],
+    set: &[
+        text("sku"),
+        text("name"),
+        text("description"),
+        text("search_text"),
+        int("price_cents"),
+        int("is_active"),
+        int("archived_at_us"),
+        int("low_stock_threshold"),
+        int("auto_deactivate"),
+        int("version"),
+        int("created_at_us"),
+        int("updated_at_us"),
+    ],
+};
+pub(crate) static DELETE_PRODUCTS: DeleteRows = DeleteRows { table: "products", key: &[int("id")] };
+pub(crate) static INSERT_LEVELS: TableRows = TableRows {
+    table: "stock_levels",
+    columns: &[int("product_id"), int("location_id"), int("on_hand"), int("allocated"), int("version")],
+    key: &["product_id", "location_id"],
+};
+pub(crate) static UPDATE_LEVELS: UpdateRows = UpdateRows {
+    table: "stock_levels",
+    key: &[int("product_id"), int("location_id")],
+    set: &[int("on_hand"), int("allocated"), int("version")],
+};
+pub(crate) static DELETE_LEVELS: DeleteRows =
+    DeleteRows { table: "stock_levels", key: &[int("product_id"), int("location_id")] };
+pub(crate) static INSERT_ORDERS: TableRows = TableRows {
+    table: "orders",
+    columns: &[
+        int("id"),
+        int("user_id"),
+        text("state"),
+        text("payment"),
+        text("fulfilment"),
+        text("allocate_at"),
+        int("total_amount_cents"),
+        int("total_quantity"),
+        int("version"),
+        int("placed_at_us"),
+        int("updated_at_us"),
+    ],
+    key: &["id"],
+};
+pub(crate) static UPDATE_ORDERS: UpdateRows = UpdateRows {
+    table: "orders",
+    key: &[int("id")],
+    set: &[text("state"), text("payment"), text("fulfilment"), int("version"), int("updated_at_us")],
+};
+pub(crate) static INSERT_ITEMS: TableRows = TableRows {
+    table: "order_items",
+    columns: &[
+        int("order_id"),
+        int("id"),
+        int("product_id"),
+        text("product_name"),
+        int("price_cents"),
+        int("quantity"),
+        int("allocated"),
+    ],
+    key: &["order_id", "id"],
+};
+pub(crate) static UPDATE_ITEMS: UpdateRows =
+    UpdateRows { table: "order_items", key: &[int("order_id"), int("id")], set: &[int("allocated")] };
+pub(crate) static INSERT_MOVEMENTS: TableRows = TableRows {
+    table: "stock_movements",
+    columns: &[
+        int("product_id"),
+        int("id"),
+        int("location_id"),
+        text("kind"),
+        int("on_hand_delta"),
+        int("allocated_delta"),
+        int("on_hand_after"),
+        int("allocated_after"),
+        int("order_id"),
+        int("actor_id"),
+        text("reason"),
+        text("note"),
+        text("request_id"),
+        int("at_us"),
+    ],
+    key: &["product_id", "id"],
+};
+pub(crate) static INSERT_EVENTS: TableRows = TableRows {
+    table: "events",
+    columns: &[
+        int("id"),
+        text("kind"),
+        int("order_id"),
+        int("product_id"),
+        int("user_id"),
+        text("payload"),
+        int("actor_id"),
+        text("request_id"),
+        int("at_us"),
+    ],
+    key: &["id"],
+};
+pub(crate) static UPSERT_META: TableRows =
+    TableRows { table: "meta", columns: &[text("name"), text("value")], key: &["name"] };
+pub(crate) static UPDATE_COUNTERS: UpdateRows =
+    UpdateRows { table: "counters", key: &[text("name")], set: &[int("next")] };
+pub(crate) static UPSERT_ANSWERS: TableRows = TableRows {
+    table: "idempotency_keys",
+    columns: &[
+        int("principal"),
+        text("idem_key"),
+        text("fingerprint"),
+        int("status"),
+        text("answer"),
+        int("created_at_us"),
+    ],
+    key: &["principal", "idem_key"],
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plans::Planner;
+
+    #[tokio::test]
+    async fn rows_are_updated_by_primary_key() {
+        let planner = Planner::new().await;
+        for (rows, lookup) in [
+            (&UPDATE_USERS, "SEARCH users USING INTEGER PRIMARY KEY"),
+            (&UPDATE_PRODUCTS, "SEARCH products USING INTEGER PRIMARY KEY"),
+            (&UPDATE_LEVELS, "SEARCH stock_levels USING PRIMARY KEY (product_id=? AND location_id=?)"),
+            (&UPDATE_ORDERS, "SEARCH orders USING INTEGER PRIMARY KEY"),
+            (&UPDATE_ITEMS, "SEARCH order_items USING PRIMARY KEY (order_id=? AND id=?)"),
+            (&UPDATE_COUNTERS, "SEARCH counters USING PRIMARY KEY (name=?)"),
+        ] {
+            planner.check(&update_sql(rows), &[lookup]).await;
+        }
+    }
+
+    /// The statement as the driver writes it for SQLite and PostgreSQL.
+    fn update_sql(rows: &UpdateRows) -> String {
+        let word = |kind: Kind| if kind == Kind::Int { "int" } else { "text" };
+        let join = |columns: &[Column], separator: &str, frame: &dyn Fn(&Column) -> String| {
+            columns.iter().map(frame).collect::<Vec<_>>().join(separator)
+        };
+        let table = rows.table;
+        let columns: Vec<_> = rows.key.iter().chain(rows.set).copied().collect();
+        format!(
+            "UPDATE {table} SET {} FROM {{rows:{}}} r WHERE {}",
+            join(rows.set, ", ", &|(name, _)| format!("{name} = r.{name}")),
+            join(&columns, ", ", &|(name, kind)| format!("{name} {}", word(*kind))),
+            join(rows.key, " AND ", &|(name, _)| format!("{table}.{name} = r.{name}")),
+        )
+    }
+}
