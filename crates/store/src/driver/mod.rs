@@ -62,7 +62,7 @@ impl Default for Options {
             reader_cache_kib: 4 * 1024,
             statement_cache: 128,
             wal_autocheckpoint_pages: 4000,
-            set_statements: true,
+            set_statements: false,
             sync_delay: None,
         }
     }
