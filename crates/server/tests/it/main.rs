@@ -23,6 +23,8 @@ mod products;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod random_requests;
+#[cfg(test)]
 mod smoke;
 #[cfg(test)]
 mod stock;
