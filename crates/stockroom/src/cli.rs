@@ -43,7 +43,7 @@ pub(crate) enum Command {
     User(UserCommand),
     /// Prove that the ledger adds up to the stock and the allocations to the open orders
     ///
-    /// Reports what it finds, one line each, and changes nothing. Exits with 1 when something does not add up.
+    /// Reports what it finds, one line each, and repairs nothing. Exits with 1 when something does not add up.
     Verify,
     /// Print the OpenAPI document
     Openapi,

@@ -11,7 +11,7 @@ use server::http::listener::{self, Limits};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::shop::{Shop, execute};
+use super::shop::{self, Shop, execute};
 use crate::config::Config;
 use crate::{demo, lock, output};
 
@@ -23,16 +23,17 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     // Asked for first: a signal that comes while the server starts must not kill it half-way.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    std::fs::create_dir_all(&config.data_dir)
-        .with_context(|| format!("cannot make the data directory {}", config.data_dir.display()))?;
-    let lock = lock::take(config.database_url.expose())?;
-    let shop = Shop::open(config).await?;
-    let demo_password = if config.demo { Some(demo::fill(&shop.app, &config.data_dir).await?) } else { None };
-    let router = server::router::build(&shop.app)?;
+    shop::make_data_dir(config)?;
+    let lock = config.database_url.file().map(lock::take).transpose()?;
+    // Before anything is written: a port that is taken should leave no trace.
     let listener = TcpListener::bind(config.server.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
-    output::print(&greeting(&listener, demo_password.as_deref(), &config.data_dir)?)?;
+    let shop = Shop::open(config).await?;
+    shop.settle_currency().await?;
+    let welcome = prepare(&shop, config).await?;
+    let router = server::router::build(&shop.app)?;
+    output::print(&greeting(&listener, &welcome, &config.data_dir)?)?;
     tracing::info!(address = %listener.local_addr()?, database = %config.database_url, "serving");
     let housekeeper = tokio::spawn(keep_house(shop.app.clone()));
     let asked_to_stop = async move {
@@ -55,29 +56,51 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How one gets in.
+enum Welcome {
+    /// With a sample account and this password.
+    Sample(String),
+    /// By making the first account.
+    New,
+    /// With an account that exists.
+    Known,
+}
+
+/// Adds the sample data that was asked for, if nobody has used the shop yet.
+async fn prepare(shop: &Shop, config: &Config) -> anyhow::Result<Welcome> {
+    match (shop.is_new().await?, config.demo) {
+        (true, true) => Ok(Welcome::Sample(demo::fill(&shop.app, &config.data_dir).await?)),
+        (true, false) => Ok(Welcome::New),
+        (false, true) => {
+            tracing::info!("the shop has users already; no sample data was added");
+            Ok(demo::kept_password(&config.data_dir)?.map_or(Welcome::Known, Welcome::Sample))
+        }
+        (false, false) => Ok(Welcome::Known),
+    }
+}
+
 /// What a person sees who has just started the server.
-fn greeting(listener: &TcpListener, demo_password: Option<&str>, data_dir: &Path) -> anyhow::Result<String> {
+fn greeting(listener: &TcpListener, welcome: &Welcome, data_dir: &Path) -> anyhow::Result<String> {
     let address = listener.local_addr()?;
-    let mut text = format!(
+    let log_in = match welcome {
+        Welcome::Sample(password) => format!(
+            "admin, staff or alice, each with the password {password}\n\
+             \x20              (kept in {}; \"Authorize\" in Swagger UI takes it)",
+            data_dir.join(demo::PASSWORD_FILE).display()
+        ),
+        Welcome::New => {
+            "the first account that registers (POST /api/v1/auth/register) becomes administrator".to_owned()
+        }
+        Welcome::Known => "POST /api/v1/auth/login".to_owned(),
+    };
+    Ok(format!(
         "Stockroom {} is serving on http://{address}\n\
          \x20 API          http://{address}/api/v1\n\
          \x20 Swagger UI   http://{address}/docs\n\
-         \x20 ReDoc        http://{address}/redoc\n",
+         \x20 ReDoc        http://{address}/redoc\n\
+         \x20 Log in       {log_in}\n",
         env!("CARGO_PKG_VERSION")
-    );
-    match demo_password {
-        Some(password) => {
-            text.push_str(&format!(
-                "  Log in as    admin, staff or alice, each with the password {password}\n\
-                 \x20              (kept in {}; \"Authorize\" in Swagger UI takes it)\n",
-                data_dir.join(demo::PASSWORD_FILE).display()
-            ));
-        }
-        None => text.push_str(
-            "  Log in       POST /api/v1/auth/login; the first account that registers becomes administrator\n",
-        ),
-    }
-    Ok(text)
+    ))
 }
 
 /// Forgets old answers from time to time.
@@ -85,9 +108,8 @@ async fn keep_house(app: App) {
     let mut ticks = tokio::time::interval(HOUSEKEEPING);
     loop {
         ticks.tick().await;
-        let now_us = clock::now_us();
-        let command = ForgetAnswers { before_us: now_us.saturating_sub(store::ANSWER_LIFE_US) };
-        if let Err(error) = execute(&app, command, now_us).await {
+        let command = ForgetAnswers { before_us: clock::now_us().saturating_sub(store::ANSWER_LIFE_US) };
+        if let Err(error) = execute(&app, command).await {
             tracing::warn!(%error, "old answers could not be forgotten; the next attempt is in an hour");
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use domain::{Actor, Command, OpenShop, Rejection};
+use server::app::views::{Page, Start, UserQuery};
 use server::app::{Answered, App, Committer};
 use server::clock;
 use server::http::metrics::Metrics;
@@ -13,16 +14,20 @@ use store::driver::{Database, Options};
 
 use crate::config::Config;
 
-/// Opens the database, and makes the data directory for it where that is missing.
-pub(super) async fn open_database(config: &Config) -> anyhow::Result<Database> {
+/// Makes the data directory where it is missing. What lies there (orders, the secret) is nobody else's business.
+pub(super) fn make_data_dir(config: &Config) -> anyhow::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
-    // What lies there (orders, the secret) is nobody else's business.
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder
         .create(&config.data_dir)
-        .with_context(|| format!("cannot make the data directory {}", config.data_dir.display()))?;
+        .with_context(|| format!("cannot make the data directory {}", config.data_dir.display()))
+}
+
+/// Opens the database, and makes the data directory for it where that is missing.
+pub(super) async fn open_database(config: &Config) -> anyhow::Result<Database> {
+    make_data_dir(config)?;
     let delay = config.test_sync_delay;
     let options = Options { sync_delay: (!delay.is_zero()).then_some(delay), ..Options::default() };
     Database::open(config.database_url.expose(), options)
@@ -39,7 +44,7 @@ pub(super) struct Shop {
 }
 
 impl Shop {
-    /// Opens, migrates and starts the shop, in its currency.
+    /// Opens and migrates the database, and starts the committer.
     pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
         let database = open_database(config).await?;
         let applied = database.migrate(clock::now_us()).await.context("cannot migrate the database")?;
@@ -50,15 +55,26 @@ impl Shop {
         let secret = config.signing_secret()?;
         let (app, committer) = App::start(store, &secret, config.server.clone(), Metrics::new())
             .context("cannot start the committer")?;
-        let shop = Self { app, committer, database };
-        let currency = config.server.currency.clone();
-        match execute(&shop.app, OpenShop { currency: currency.clone() }, clock::now_us()).await? {
-            Ok(()) => Ok(shop),
+        Ok(Self { app, committer, database })
+    }
+
+    /// Settles the currency of a new shop, and refuses to serve another one's prices in it.
+    pub(super) async fn settle_currency(&self) -> anyhow::Result<()> {
+        let currency = self.app.settings().currency.clone();
+        match execute(&self.app, OpenShop { currency: currency.clone() }).await? {
+            Ok(()) => Ok(()),
             Err(Rejection::CurrencyMismatch { shop: kept }) => Err(anyhow::anyhow!(
                 "this shop keeps its prices in {kept}; start it with currency = \"{kept}\", not {currency}"
             )),
             Err(rejection) => Err(anyhow::anyhow!("the shop cannot be opened: {rejection:?}")),
         }
+    }
+
+    /// Whether nobody has an account yet.
+    pub(super) async fn is_new(&self) -> anyhow::Result<bool> {
+        let page = Page { limit: 1, start: Start::Offset(0) };
+        let anybody = UserQuery { text: None, role: None, active: None, page };
+        Ok(self.app.reads().users(&anybody).await?.rows.is_empty())
     }
 
     /// Ends the committer when everything queued has been answered, and folds the journal into the database file.
@@ -70,31 +86,14 @@ impl Shop {
     }
 }
 
-/// Carries a command of the system itself out, at the given time.
-pub(super) async fn execute<C>(
-    app: &App,
-    command: C,
-    now_us: i64,
-) -> anyhow::Result<Result<C::Outcome, Rejection>>
+/// Carries a command of the system itself out, now.
+pub(super) async fn execute<C>(app: &App, command: C) -> anyhow::Result<Result<C::Outcome, Rejection>>
 where
     C: Command + Send + 'static,
     C::Outcome: Send + 'static,
 {
-    execute_as(app, command, Actor::SYSTEM, now_us).await
-}
-
-/// Carries a command of some actor out, at the given time.
-pub(super) async fn execute_as<C>(
-    app: &App,
-    command: C,
-    actor: Actor,
-    now_us: i64,
-) -> anyhow::Result<Result<C::Outcome, Rejection>>
-where
-    C: Command + Send + 'static,
-    C::Outcome: Send + 'static,
-{
-    let context = domain::Context { actor, now_us, request_id: Arc::from("cli") };
+    let context =
+        domain::Context { actor: Actor::SYSTEM, now_us: clock::now_us(), request_id: Arc::from("cli") };
     match app.execute(command, context, None).await? {
         Answered::Decided(decided) => Ok(decided),
         Answered::Kept { .. } => Err(anyhow::anyhow!("an answer was kept for a command without a key")),

@@ -1,15 +1,14 @@
 //! `stockroom user`
 
 use domain::{CreateUser, Rejection, Role, SetPassword};
-use server::clock;
-use server::wire::values::{Email, FullName, Username};
+use server::wire::values::{Email, FullName, NewPassword, Username};
 
 use super::shop::{Shop, execute};
 use crate::cli::{UserAdd, UserCommand};
 use crate::config::Config;
 use crate::failure::UsageError;
 use crate::output;
-use crate::password::{self, Password};
+use crate::password;
 
 /// Runs one of the commands on users.
 pub(crate) async fn run(command: UserCommand, config: &Config) -> anyhow::Result<()> {
@@ -47,7 +46,7 @@ impl<'a> From<&'a UserAdd> for NewUser<'a> {
 }
 
 /// Creates the user and returns the new id.
-async fn add(config: &Config, user: &NewUser<'_>, password: &Password) -> anyhow::Result<i64> {
+async fn add(config: &Config, user: &NewUser<'_>, password: &NewPassword) -> anyhow::Result<i64> {
     let invalid = |hint: String, flag: &str| UsageError::one(format!("--{flag} {hint}"));
     let username = Username::new(user.username).map_err(|hint| invalid(hint, "username"))?;
     let email = Email::new(user.email).map_err(|hint| invalid(hint, "email"))?;
@@ -58,9 +57,9 @@ async fn add(config: &Config, user: &NewUser<'_>, password: &Password) -> anyhow
         email: Some(email.into_string()),
         full_name: Some(full_name.into_string()),
         role: Some(user.role),
-        password_hash: shop.app.passwords().hash(password.expose()).await?,
+        password_hash: shop.app.passwords().hash(password.as_str()).await?,
     };
-    let created = execute(&shop.app, command, clock::now_us()).await?;
+    let created = execute(&shop.app, command).await?;
     shop.close().await?;
     match created {
         Ok(user) => Ok(user.id.0),
@@ -71,15 +70,15 @@ async fn add(config: &Config, user: &NewUser<'_>, password: &Password) -> anyhow
 }
 
 /// Replaces the password and makes all tokens of the user invalid. An unknown user name is an error.
-async fn set_password(config: &Config, username: &str, password: &Password) -> anyhow::Result<()> {
+async fn set_password(config: &Config, username: &str, password: &NewPassword) -> anyhow::Result<()> {
     let shop = Shop::open(config).await?;
     let found = shop.app.reads().user_by_login(username).await?;
     let done = match found {
         None => Err(anyhow::anyhow!("there is no user {username}")),
         Some(user) => {
-            let password_hash = shop.app.passwords().hash(password.expose()).await?;
+            let password_hash = shop.app.passwords().hash(password.as_str()).await?;
             let command = SetPassword { user_id: user.id, seen_generation: None, password_hash };
-            let set = execute(&shop.app, command, clock::now_us()).await?;
+            let set = execute(&shop.app, command).await?;
             set.map(drop).map_err(|rejection| anyhow::anyhow!("refused: {rejection:?}"))
         }
     };

@@ -19,6 +19,10 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
 
 /// Compares the ledger with the stock levels and the allocations with the open orders; one line for each difference.
 async fn examine(config: &Config) -> anyhow::Result<Vec<String>> {
+    // A database made just now would add up, and nobody would notice the wrong path.
+    if let Some(file) = config.database_url.file().filter(|file| !file.exists()) {
+        anyhow::bail!("there is no database at {}", file.display());
+    }
     let database = shop::open_database(config).await?;
     database.migrate(clock::now_us()).await?;
     let report = Store::new(database).verify().await?;

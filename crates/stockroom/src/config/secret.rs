@@ -115,9 +115,15 @@ impl DatabaseUrl {
         &self.0
     }
 
+    /// The file of the embedded database; `None` for databases on a network.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        let path = self.0.strip_prefix("sqlite:")?;
+        Some(Path::new(path.strip_prefix("//").unwrap_or(path)))
+    }
+
     /// Whether this is the embedded database.
     pub(super) fn is_sqlite(&self) -> bool {
-        self.0.starts_with("sqlite:")
+        self.file().is_some()
     }
 }
 

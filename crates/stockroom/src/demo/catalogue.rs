@@ -39,17 +39,35 @@ const LINES: [Line; 24] = [
     ("KB-LIMITED", "Keyboard “Harbour”, limited edition", "Ends when it is sold out.", 15_900, 9, 2),
 ];
 
-/// The sample products as commands.
-pub(super) fn products() -> Vec<CreateProduct> {
-    let product = |&(sku, name, description, price_cents, stock, threshold): &Line| CreateProduct {
-        sku: Some(sku.to_owned()),
-        name: name.to_owned(),
-        description: description.to_owned(),
-        price_cents,
-        is_active: true,
-        low_stock_threshold: threshold,
-        auto_deactivate: sku == "KB-LIMITED",
-        opening_stock: stock,
+/// What the supplier no longer makes: a limited edition that leaves the shop when it is sold out, and two products
+/// that somebody had better replace.
+const DISCONTINUED: [&str; 3] = ["KB-LIMITED", "HEAD-ANC", "DOCK-USBC-8"];
+
+/// A product, and what becomes of its stock.
+pub(super) struct Item {
+    /// What adds it.
+    pub(super) command: CreateProduct,
+    /// Pieces at the opening. What there is much of sells much.
+    pub(super) opening: i64,
+    /// Whether new ones come in.
+    pub(super) is_delivered: bool,
+}
+
+/// The sample products.
+pub(super) fn items() -> Vec<Item> {
+    let item = |&(sku, name, description, price_cents, opening, threshold): &Line| Item {
+        command: CreateProduct {
+            sku: Some(sku.to_owned()),
+            name: name.to_owned(),
+            description: description.to_owned(),
+            price_cents,
+            is_active: true,
+            low_stock_threshold: threshold,
+            auto_deactivate: sku == "KB-LIMITED",
+            opening_stock: opening,
+        },
+        opening,
+        is_delivered: !DISCONTINUED.contains(&sku),
     };
-    LINES.iter().map(product).collect()
+    LINES.iter().map(item).collect()
 }

@@ -3,6 +3,7 @@
 
 mod catalogue;
 mod random;
+mod trade;
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
@@ -10,16 +11,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use domain::{
-    Action, Actor, AdjustStock, AllocateAt, ChangeOrder, Command, CreateUser, Goal, OrderId, OrderLine,
-    PlaceOrder, ProductId, Rejection, Role, Status, StockChange, StockLine, UserId,
-};
+use domain::{Actor, Command, CreateUser, ProductId, Rejection, Role};
 use futures_util::future::join_all;
-use server::app::views::{Page, Start, UserQuery};
 use server::app::{Answered, App};
 use server::clock;
-
-use self::random::Random;
 
 /// Where the password of the sample accounts is kept, in the data directory.
 pub(crate) const PASSWORD_FILE: &str = "demo-password";
@@ -39,57 +34,63 @@ const CUSTOMERS: [(&str, &str); 6] = [
     ("frank", "Frank Silva"),
 ];
 
-/// Fills an empty shop, leaves any other as it is, and returns the password of the sample accounts.
+/// Fills a shop that nobody has used yet, and returns the password of the sample accounts.
 pub(crate) async fn fill(app: &App, data_dir: &Path) -> anyhow::Result<String> {
-    let password = password(data_dir)?;
-    let page = Page { limit: 1, start: Start::Offset(0) };
-    let anybody = UserQuery { text: None, role: None, active: None, page };
-    if !app.reads().users(&anybody).await?.rows.is_empty() {
-        tracing::info!("the shop has users already; no sample data was added");
-        return Ok(password);
-    }
-    let shop = Sample { app, start_us: clock::now_us().saturating_sub(DAYS * DAY_US) };
-    let (staff, customers) = shop.add_users(&password).await?;
-    let products = shop.add_products(staff).await?;
-    let orders = shop.trade(staff, &customers, &products).await?;
-    tracing::info!(products = products.len(), orders, "added sample data");
+    let password = match kept_password(data_dir)? {
+        Some(password) => password,
+        None => new_password(data_dir)?,
+    };
+    let now_us = clock::now_us();
+    let sample = Sample { app, start_us: (now_us / DAY_US - DAYS) * DAY_US, now_us };
+    let (staff, customers) = sample.add_users(&password).await?;
+    let goods = sample.add_products(staff).await?;
+    let orders = sample.trade(staff, &customers, &goods).await?;
+    tracing::info!(products = goods.len(), orders, "added sample data");
     Ok(password)
 }
 
-/// The password of the sample accounts: random, so that a demo on an open port is no open door.
-fn password(data_dir: &Path) -> anyhow::Result<String> {
+/// The password of the sample accounts, if there are any.
+pub(crate) fn kept_password(data_dir: &Path) -> anyhow::Result<Option<String>> {
     let path = data_dir.join(PASSWORD_FILE);
     match std::fs::read_to_string(&path) {
-        Ok(text) => return Ok(text.trim().to_owned()),
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(error).with_context(|| format!("cannot read {}", path.display()));
-        }
-        Err(_) => {}
+        // Empty when the program was killed between making and writing it.
+        Ok(text) => Ok(Some(text.trim().to_owned()).filter(|password| !password.is_empty())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
+}
+
+/// A random password, so that a demo on an open port is no open door.
+fn new_password(data_dir: &Path) -> anyhow::Result<String> {
+    let path = data_dir.join(PASSWORD_FILE);
     let mut bytes = [0; 6];
     getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
     let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
+    options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&path).with_context(|| format!("cannot make {}", path.display()))?;
-    writeln!(file, "{digits}")?;
-    file.sync_all()?;
+    writeln!(file, "{digits}").and_then(|()| file.sync_all()).context("cannot write the demo password")?;
     Ok(digits)
 }
 
-/// A customer order on its way through the sample months.
-struct Open {
-    id: OrderId,
-    /// What still happens to it, the next step last.
-    steps: Vec<(i64, Action)>,
+/// A sample product that has been added.
+struct Good {
+    id: ProductId,
+    /// Pieces at the opening.
+    opening: i64,
+    /// Whether new ones come in.
+    is_delivered: bool,
 }
 
 /// The shop while it is being filled.
 struct Sample<'a> {
     app: &'a App,
+    /// The midnight with which its history begins.
     start_us: i64,
+    /// Where its history ends.
+    now_us: i64,
 }
 
 impl Sample<'_> {
@@ -111,17 +112,31 @@ impl Sample<'_> {
         }
     }
 
+    /// Does work in this order, in as few transactions as the queue has room for.
+    async fn in_order<F: Future>(&self, work: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+        let room = self.app.settings().queue_limit.max(1);
+        let mut work = work.into_iter().peekable();
+        let mut done = Vec::new();
+        while work.peek().is_some() {
+            // Each is queued when it is first polled, and that happens one after the other.
+            done.extend(join_all(work.by_ref().take(room)).await);
+        }
+        done
+    }
+
     async fn add_users(&self, password: &str) -> anyhow::Result<(Actor, Vec<Actor>)> {
         let office = [("admin", "Ada Administrator", Role::Admin), ("staff", "Sam Staff", Role::Staff)];
         let customers = CUSTOMERS.map(|(name, full_name)| (name, full_name, Role::Customer));
+        let people = || office.into_iter().chain(customers);
+        let hashes = join_all(people().map(|_| self.app.passwords().hash(password))).await;
         let mut actors = Vec::new();
-        for (username, full_name, role) in office.into_iter().chain(customers) {
+        for ((username, full_name, role), password_hash) in people().zip(hashes) {
             let command = CreateUser {
                 username: username.to_owned(),
                 email: Some(format!("{username}@example.com")),
                 full_name: Some(full_name.to_owned()),
                 role: Some(role),
-                password_hash: self.app.passwords().hash(password).await?,
+                password_hash: password_hash?,
             };
             let user = self.at(Actor::SYSTEM, self.start_us, command).await?.map_err(refused)?;
             actors.push(Actor { user_id: Some(user.id), role });
@@ -131,120 +146,15 @@ impl Sample<'_> {
         Ok((staff, customers))
     }
 
-    async fn add_products(&self, staff: Actor) -> anyhow::Result<Vec<ProductId>> {
-        let commands = catalogue::products();
-        let added = commands.into_iter().map(|command| self.at(staff, self.start_us + HOUR_US, command));
-        let mut ids = Vec::new();
-        for product in join_all(added).await {
-            ids.push(product?.map_err(refused)?.product.id);
-        }
-        Ok(ids)
-    }
-
-    /// Day after day: customers order, staff work through what is open, goods come in once a week.
-    async fn trade(
-        &self,
-        staff: Actor,
-        customers: &[Actor],
-        products: &[ProductId],
-    ) -> anyhow::Result<usize> {
-        let mut random = Random::new(2026);
-        let mut open: Vec<Open> = Vec::new();
-        let mut placed = 0;
-        for day in 1..DAYS {
-            let morning_us = self.start_us + day * DAY_US;
-            if day % 7 == 1 {
-                let command = delivery(products, &mut random);
-                self.at(staff, morning_us, command).await?.map_err(refused)?;
-            }
-            let count = 1 + random.below(5);
-            // Queued in order of time, so that ids and times agree.
-            let orders = (0..count).map(|nth| {
-                let customer = customers[random.index(customers.len())];
-                let at_us = morning_us + HOUR_US * (1 + 2 * nth) + MINUTE_US * random.below(100);
-                self.at(customer, at_us, order(customer.user_id, products, &mut random))
-            });
-            let orders: Vec<_> = orders.collect();
-            for order in join_all(orders).await {
-                // Out of stock: customers leave, as they do.
-                let Ok(order) = order? else { continue };
-                placed += 1;
-                let steps = future_of(order.order.placed_at_us, DAYS - day, &mut random);
-                open.push(Open { id: order.order.id, steps });
-            }
-            self.advance(staff, &mut open, morning_us + DAY_US).await?;
-        }
-        Ok(placed)
-    }
-
-    /// Carries out what is due before `until_us`.
-    async fn advance(&self, staff: Actor, open: &mut Vec<Open>, until_us: i64) -> anyhow::Result<()> {
-        let mut due: Vec<(i64, OrderId, Action)> = Vec::new();
-        for order in open.iter_mut() {
-            while let Some((at_us, action)) = order.steps.pop_if(|(at_us, _)| *at_us < until_us) {
-                due.push((at_us, order.id, action));
-            }
-        }
-        open.retain(|order| !order.steps.is_empty());
-        due.sort_unstable();
-        let changes = due.into_iter().map(|(at_us, order_id, action)| {
-            let command = ChangeOrder { order_id, goal: Goal::Act(action), if_version: None };
-            self.at(staff, at_us, command)
+    async fn add_products(&self, staff: Actor) -> anyhow::Result<Vec<Good>> {
+        let added = catalogue::items().into_iter().map(async |item| {
+            let added = self.at(staff, self.start_us + HOUR_US, item.command).await?.map_err(refused)?;
+            Ok(Good { id: added.product.id, opening: item.opening, is_delivered: item.is_delivered })
         });
-        for change in join_all(changes).await {
-            change?.map_err(refused)?;
-        }
-        Ok(())
+        self.in_order(added).await.into_iter().collect()
     }
 }
 
 fn refused(rejection: Rejection) -> anyhow::Error {
     anyhow::anyhow!("the sample data was refused: {rejection:?}")
-}
-
-/// A weekly delivery of whatever the supplier had.
-fn delivery(products: &[ProductId], random: &mut Random) -> AdjustStock {
-    let lines = products.iter().filter_map(|product_id| {
-        let quantity = random.below(12);
-        (quantity > 3).then(|| StockLine {
-            product_id: *product_id,
-            change: StockChange::Increment(quantity),
-            reason: Some("delivery".to_owned()),
-            note: None,
-        })
-    });
-    let first = StockLine {
-        product_id: products[0],
-        change: StockChange::Increment(5),
-        reason: Some("delivery".to_owned()),
-        note: Some("standing order".to_owned()),
-    };
-    AdjustStock { lines: std::iter::once(first).chain(lines.skip(1)).collect() }
-}
-
-fn order(user_id: Option<UserId>, products: &[ProductId], random: &mut Random) -> PlaceOrder {
-    let lines = (0..=random.below(3)).map(|_| OrderLine {
-        product_id: products[random.index(products.len())],
-        quantity: 1 + random.below(3),
-    });
-    PlaceOrder { user_id, lines: lines.collect(), allocate_at: AllocateAt::Creation, status: Status::Pending }
-}
-
-/// What becomes of an order: one in ten is cancelled, the others move on; the younger they are, the less far.
-fn future_of(placed_at_us: i64, days_left: i64, random: &mut Random) -> Vec<(i64, Action)> {
-    if random.below(10) == 0 {
-        return vec![(placed_at_us + HOUR_US * (2 + random.below(20)), Action::Cancel)];
-    }
-    let mut at_us = placed_at_us;
-    let mut steps: Vec<_> = [Action::Confirm, Action::Pay, Action::Ship, Action::Deliver]
-        .into_iter()
-        .map(|action| {
-            at_us += HOUR_US * (2 + random.below(30));
-            (at_us, action)
-        })
-        .collect();
-    // What would happen after today has not happened yet.
-    steps.retain(|(at_us, _)| *at_us < placed_at_us + (days_left - 1) * DAY_US);
-    steps.reverse();
-    steps
 }

@@ -10,7 +10,7 @@ impl Random {
         Self(seed)
     }
 
-    fn next(&mut self) -> u64 {
+    fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,14 +18,23 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number from 0 to `limit - 1`.
-    pub(super) fn below(&mut self, limit: u32) -> i64 {
-        i64::try_from(self.next() % u64::from(limit.max(1))).unwrap_or_default()
+    /// A number from 0 to `limit - 1`; 0 for a limit below 1.
+    pub(super) fn below(&mut self, limit: i64) -> i64 {
+        let limit = u64::try_from(limit).unwrap_or_default().max(1);
+        i64::try_from(self.draw() % limit).unwrap_or_default()
     }
 
-    /// A position in a list of `length`.
-    pub(super) fn index(&mut self, length: usize) -> usize {
-        let limit = u32::try_from(length).unwrap_or(u32::MAX);
-        usize::try_from(self.below(limit)).unwrap_or_default()
+    /// Whether something happens that happens once in `count` times.
+    pub(super) fn once_in(&mut self, count: i64) -> bool {
+        self.below(count) == 0
+    }
+
+    /// One of the choices, each as likely as its weight; `None` if there are none.
+    pub(super) fn pick<'a, T>(&mut self, choices: &'a [T], weight: impl Fn(&T) -> i64) -> Option<&'a T> {
+        let mut drawn = self.below(choices.iter().map(&weight).sum());
+        choices.iter().find(|choice| {
+            drawn -= weight(choice);
+            drawn < 0
+        })
     }
 }

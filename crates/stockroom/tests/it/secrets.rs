@@ -30,8 +30,7 @@ fn refusals_do_not_quote_secrets() {
     ran.refused(&[
         "STOCKROOM_DATABASE_URL: database_url: write sqlite:PATH, postgres://USER:PASSWORD@HOST/NAME or \
          mysql://USER:PASSWORD@HOST/NAME",
-        "STOCKROOM_SECRET: secret: this is too short: write at least 32 random characters, for example the output of \
-         `openssl rand -base64 48`",
+        "STOCKROOM_SECRET: secret: the given secret is shorter than 32 characters; make one with: openssl rand -hex 32",
     ]);
 }
 
