@@ -144,11 +144,15 @@ pub(crate) fn look(client: &mut Client) -> Found {
     found
 }
 
+/// All that was sent, by whomever; the commands of one order are its caller's and so in order.
+fn history_of(callers: &[Caller]) -> Vec<Sent> {
+    callers.iter().flat_map(|caller| caller.sent.iter().cloned()).collect()
+}
+
 /// Holds what the callers were told against what there is.
 #[track_caller]
 pub(crate) fn check(callers: &[Caller], found: &Found, when: &str) {
-    let history: Vec<Sent> = callers.iter().flat_map(|caller| caller.sent.iter().cloned()).collect();
-    let findings = audit(&history, found, OPENING);
+    let findings = audit(&history_of(callers), found, OPENING);
     assert!(findings.is_empty(), "{when}: {findings:#?}");
 }
 
@@ -204,26 +208,48 @@ fn what_was_answered_survives_ten_kills() {
 
 /// The same history against a shop that has lost, doubled, halved or forgotten something.
 fn the_checker_would_have_noticed(callers: &[Caller], right: &Found) {
-    let history: Vec<Sent> = callers.iter().flat_map(|caller| caller.sent.iter().cloned()).collect();
-    let mutants: [(&str, fn(&mut Found)); 5] = [
-        ("a lost order", |found| drop(found.orders.remove(found.orders.len() / 2))),
-        ("a doubled order", |found| {
-            let copy = found.orders[found.orders.len() / 2].clone();
-            found.orders.push(FoundOrder { id: 1_000_000, ..copy });
-        }),
-        ("half an order", |found| {
-            let whole = found.orders.iter_mut().find(|order| order.lines.len() > 1).unwrap();
-            whole.lines.pop();
-        }),
-        ("a forgotten confirmation", |found| {
-            let confirmed = found.orders.iter_mut().find(|order| order.status == "confirmed").unwrap();
-            confirmed.status = "pending".to_owned();
-        }),
-        ("a doubled adjustment", |found| found.stock.get_mut(&2).unwrap().0 += 1),
-    ];
-    for (what, change) in mutants {
+    let history = history_of(callers);
+    let unnoticed = |what: &str, change: fn(&mut Found)| {
         let mut wrong = right.clone();
         change(&mut wrong);
         assert!(!audit(&history, &wrong, OPENING).is_empty(), "{what} went unnoticed");
+    };
+    unnoticed("a lost order", |found| found.orders.truncate(found.orders.len() - 1));
+    unnoticed("a doubled order", |found| {
+        let copy = found.orders[found.orders.len() / 2].clone();
+        found.orders.push(FoundOrder { id: 1_000_000, ..copy });
+    });
+    unnoticed("half an order", |found| {
+        let whole = found.orders.iter_mut().find(|order| order.lines.len() > 1).unwrap();
+        whole.lines.truncate(1);
+    });
+    unnoticed("a forgotten confirmation", |found| {
+        let confirmed = found.orders.iter_mut().find(|order| order.status == "confirmed").unwrap();
+        confirmed.status = "pending".to_owned();
+    });
+    unnoticed("a doubled adjustment", |found| found.stock.get_mut(&2).unwrap().0 += 1);
+}
+
+/// A server that did not keep what it answered would not pass: here its journal is thrown away after the kill.
+#[test]
+fn a_lost_journal_is_noticed() {
+    let place = Place::new();
+    let token = furnish(&place, &[]);
+    let mut callers = [Caller::new(7)];
+    let server = Server::start(&place, &[]);
+    let address = server.address;
+    scope(|threads| {
+        threads.spawn(|| {
+            callers[0].work(&mut Client::new(address).with_token(&token), &AtomicI64::new(1));
+        });
+        sleep(Duration::from_millis(80));
+        server.kill();
+    });
+    for companion in ["stockroom.sqlite-wal", "stockroom.sqlite-shm"] {
+        std::fs::remove_file(place.path().join("data").join(companion)).unwrap();
     }
+    let server = Server::start(&place, &[]);
+    let found = look(&mut server.client().with_token(&token));
+    let findings = audit(&history_of(&callers), &found, OPENING);
+    assert!(findings.iter().any(|finding| finding.contains("was answered and is lost")), "{findings:?}");
 }
