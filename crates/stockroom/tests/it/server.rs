@@ -93,10 +93,10 @@ impl Server {
         self.child.wait().unwrap();
     }
 
-    /// Asks it to end.
-    pub(crate) fn ask_to_stop(&self) {
-        let asked = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &self.pid().to_string()]).status();
-        assert!(asked.unwrap().success());
+    /// Sends it a signal, by its name without SIG.
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.pid());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
     /// Waits for its end and returns the exit code.
@@ -115,7 +115,7 @@ impl Server {
     /// Asks it to end and waits until it has.
     #[track_caller]
     pub(crate) fn stop(self) -> i32 {
-        self.ask_to_stop();
+        self.signal("TERM");
         self.wait()
     }
 }

@@ -87,3 +87,36 @@ fn a_port_that_is_taken_leaves_no_trace() {
     assert!(ran.failed(1).contains(&format!("cannot listen on {address}")), "{}", ran.errors);
     assert!(!place.path().join("data/stockroom.sqlite").exists());
 }
+
+#[test]
+fn an_interrupt_ends_a_server_like_a_termination() {
+    let place = Place::new();
+    let server = Server::start(&place, &[]);
+    server.client().get("/healthz");
+    server.signal("INT");
+    assert_eq!(server.wait(), 0);
+    assert!(place.read(Server::LOG).trim_end().ends_with("stopped"), "{}", place.read(Server::LOG));
+}
+
+#[test]
+fn commands_find_their_turn_beside_a_busy_server() {
+    let place = Place::new();
+    let token = furnish(&place, &[]);
+    let marks = AtomicI64::new(1);
+    // They expect 200 and 201 throughout, also while another process writes.
+    let mut callers: Vec<Caller> = (1..=16).map(|nth| Caller::new(0xb05e * nth)).collect();
+    let server = Server::start(&place, &[]);
+    let address = server.address;
+    scope(|threads| {
+        for caller in &mut callers {
+            threads.spawn(|| caller.work(&mut Client::new(address).with_token(&token), &marks));
+        }
+        for nth in 1..=5 {
+            place.add_user(&format!("user{nth}"), "staff", "correct horse battery").succeeded();
+            place.run(&["verify"]).succeeded();
+            place.run(&["migrate"]).succeeded();
+        }
+        assert_eq!(server.stop(), 0);
+    });
+    place.run(&["verify"]).succeeded();
+}
