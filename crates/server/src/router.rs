@@ -45,14 +45,15 @@ struct Health {
 
 /// Says whether the process runs and takes requests; nothing about the database.
 #[utoipa::path(get, path = "/healthz", tag = "operations", operation_id = "healthz", security(()),
-    responses((status = 200, description = "The process runs", body = Health)))]
+    responses((status = 200, description = "The process runs", body = Health, example = json!({"status": "ok"}))))]
 async fn healthz() -> impl IntoResponse {
     crate::http::healthz().await
 }
 
 /// Says whether the server can do its work: the database answers and commands are being carried out.
 #[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "readyz", security(()),
-    responses((status = 200, description = "Ready for work", body = Health), Unavailable))]
+    responses((status = 200, description = "Ready for work", body = Health, example = json!({"status": "ok"})),
+        Unavailable))]
 async fn readyz(State(app): State<App>) -> Result<Response, Problem> {
     app.check_ready().await.map_err(|failure| Problem::unavailable(&failure))?;
     Ok(axum::Json(Health { status: "ok" }).into_response())

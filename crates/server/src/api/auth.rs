@@ -97,23 +97,30 @@ impl OperationBody for ChangePasswordBody {}
 #[derive(Serialize, ToSchema)]
 struct TokenPair {
     /// Goes into the header `Authorization: Bearer …` of every request.
-    #[schema(example = "eyJhbGciOiJIUzI1NiJ9.eyJ0eXAiOiJhY2Nlc3MifQ.c2lnbmF0dXJl")]
     access_token: String,
     /// Always `bearer`.
-    #[schema(example = "bearer")]
     token_type: &'static str,
     /// Life of the access token, in seconds.
-    #[schema(example = 3600)]
     expires_in: u64,
     /// Good for nothing but getting new tokens.
-    #[schema(example = "eyJhbGciOiJIUzI1NiJ9.eyJ0eXAiOiJyZWZyZXNoIn0.c2lnbmF0dXJl")]
     refresh_token: String,
     /// Life of the refresh token, in seconds.
-    #[schema(example = 1_209_600)]
     refresh_expires_in: u64,
 }
 
 impl TokenPair {
+    /// For the document.
+    fn example() -> Self {
+        let token = |claims| format!("eyJhbGciOiJIUzI1NiJ9.{claims}.c2lnbmF0dXJl");
+        Self {
+            access_token: token("eyJ0eXAiOiJhY2Nlc3MifQ"),
+            token_type: "bearer",
+            expires_in: 3600,
+            refresh_token: token("eyJ0eXAiOiJyZWZyZXNoIn0"),
+            refresh_expires_in: 1_209_600,
+        }
+    }
+
     /// Tokens that are good from now on, until the user's generation passes.
     fn issue(app: &App, user_id: UserId, generation: i64) -> Result<Self, Problem> {
         let now_us = clock::now_us();
@@ -196,7 +203,8 @@ async fn register(
     )),
     responses(
         (status = 200, description = "Tokens; not to be kept by caches", body = TokenPair,
-            headers(("Cache-Control" = String, description = "`no-store`"))),
+            headers(("Cache-Control" = String, description = "`no-store`")),
+            example = json!(TokenPair::example())),
         BadRequest, BodyRefused, TooManyRequests, Unavailable,
         (status = 401, description = "The name or the password is wrong, or the account is deactivated \
             (`INVALID_CREDENTIALS`)",
@@ -226,7 +234,8 @@ async fn login(State(app): State<App>, write: Write<LoginBody>) -> Result<Reply,
     })),
     responses(
         (status = 200, description = "Tokens; not to be kept by caches", body = TokenPair,
-            headers(("Cache-Control" = String, description = "`no-store`"))),
+            headers(("Cache-Control" = String, description = "`no-store`")),
+            example = json!(TokenPair::example())),
         BadRequest, BodyRefused, Unavailable,
         (status = 401, description = "The refresh token is none of ours, has expired or was withdrawn, or the \
             account is deactivated (`INVALID_TOKEN`)",

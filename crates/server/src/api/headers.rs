@@ -12,12 +12,13 @@ pub(super) struct IdempotencyKey {
     /// hours gets the first answer again, with `Idempotency-Replayed: true`, and has no further effect.
     #[param(
         rename = "Idempotency-Key",
+        required = false,
         min_length = 1,
         max_length = 255,
         pattern = "^[!-~]+$",
         example = "7f0c2a9e-order-2026-11-20"
     )]
-    key: Option<String>,
+    key: String,
 }
 
 /// Of the POST operations whose answers are never kept.
@@ -29,12 +30,13 @@ pub(super) struct UnusedIdempotencyKey {
     /// there is no effect that a repetition could double.
     #[param(
         rename = "Idempotency-Key",
+        required = false,
         min_length = 1,
         max_length = 255,
         pattern = "^[!-~]+$",
         example = "7f0c2a9e-login"
     )]
-    key: Option<String>,
+    key: String,
 }
 
 /// Of changes to what carries a version.
@@ -44,8 +46,8 @@ pub(super) struct UnusedIdempotencyKey {
 pub(super) struct IfMatch {
     /// The `ETag` that you have seen: if it is no longer the current one, the answer is 412 and nothing is changed.
     /// `*` stands for any.
-    #[param(rename = "If-Match", example = "\"3\"")]
-    tag: Option<String>,
+    #[param(rename = "If-Match", required = false, example = "\"3\"")]
+    tag: String,
 }
 
 /// Of reads of one thing.
@@ -54,6 +56,6 @@ pub(super) struct IfMatch {
 #[expect(dead_code, reason = "describes what handlers read")]
 pub(super) struct IfNoneMatch {
     /// The `ETag` that you already have: if it is still the current one, the answer is 304 without a body.
-    #[param(rename = "If-None-Match", example = "\"3\"")]
-    tag: Option<String>,
+    #[param(rename = "If-None-Match", required = false, example = "\"3\"")]
+    tag: String,
 }

@@ -22,7 +22,7 @@ use crate::request::{Admin, Caller, OperationBody, Paged, PathId, Write, if_none
 use crate::wire::etag;
 use crate::wire::paging::{Cursor, Key, PageParams};
 use crate::wire::time::Rfc3339;
-use crate::wire::values::{Email, FullName, Id, NewPassword, Patch, Role, SearchText, Username};
+use crate::wire::values::{Email, FullName, Id, NewPassword, Patch, Role, SearchText, Username, given};
 
 /// The order of the list, for its cursors.
 const BY_ID: &str = "id";
@@ -51,20 +51,18 @@ impl OperationBody for NewUser {}
 struct UserChanges {
     /// `null` removes it.
     #[serde(default)]
-    #[schema(inline)]
     email: Patch<Email>,
     /// `null` removes it.
     #[serde(default)]
-    #[schema(inline)]
     full_name: Patch<FullName>,
     /// For administrators. Ends all sessions of the user.
-    #[serde(default)]
-    #[schema(value_type = Role, required = false)]
-    role: Patch<Role>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    role: Option<Role>,
     /// For administrators. A deactivated user cannot log in, and all tokens given out are dead.
-    #[serde(default)]
-    #[schema(value_type = bool, required = false)]
-    is_active: Patch<bool>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    is_active: Option<bool>,
 }
 
 impl OperationBody for UserChanges {}
@@ -322,8 +320,8 @@ async fn update_user(
         if_version: conditions.if_version,
         email: body.email.into_option().map(|email| email.map(Email::into_string)),
         full_name: body.full_name.into_option().map(|name| name.map(FullName::into_string)),
-        role: body.role.not_null("role")?.map(Into::into),
-        is_active: body.is_active.not_null("is_active")?,
+        role: body.role.map(Into::into),
+        is_active: body.is_active,
     };
     run(&app, &caller, conditions, command, |user| {
         Reply::ok(&UserBody::from(user)).etag(etag::of_version(user.version))

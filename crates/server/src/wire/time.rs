@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::Offset;
+use jiff::civil::{Date, DateTime};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
@@ -77,15 +76,12 @@ impl Moment {
         const NO_SUCH: &str = "is no date or time of the calendar between the years 0001 and 9999";
         if is_shaped(text, b"0000-00-00") {
             let date: Date = text.parse().map_err(|_| NO_SUCH)?;
-            let start = Offset::UTC.to_timestamp(date.at(0, 0, 0, 0)).map_err(|_| NO_SUCH)?;
-            return if date.year() < 1 { Err(NO_SUCH) } else { Ok(Self::Day(start.as_microsecond())) };
+            return in_calendar(date.at(0, 0, 0, 0), 0).map(Self::Day).ok_or(NO_SUCH);
         }
-        if !is_rfc3339(text) {
-            return Err(SHAPE);
-        }
-        let instant: Timestamp = text.parse().map_err(|_| NO_SUCH)?;
-        let year = Offset::UTC.to_datetime(instant).year();
-        if (1..=9999).contains(&year) { Ok(Self::Instant(instant.as_microsecond())) } else { Err(NO_SUCH) }
+        let (local, offset) = split_rfc3339(text).ok_or(SHAPE)?;
+        let local: DateTime = local.parse().map_err(|_| NO_SUCH)?;
+        let offset = offset_minutes(offset).ok_or(NO_SUCH)?;
+        in_calendar(local, offset).map(Self::Instant).ok_or(NO_SUCH)
     }
 
     /// As the start of a range: the first microsecond that belongs to it.
@@ -113,22 +109,41 @@ fn is_shaped(text: &str, shape: &[u8]) -> bool {
         && text.bytes().zip(shape).all(|(c, s)| if *s == b'0' { c.is_ascii_digit() } else { c == *s })
 }
 
-/// jiff reads more than RFC 3339 (`20240131T10Z`, zones in brackets); this API does not.
-fn is_rfc3339(text: &str) -> bool {
-    let Some((head, tail)) = text.split_at_checked(19) else { return false };
-    let shaped = is_shaped(head, b"0000-00-00T00:00:00");
-    let tail = match tail.strip_prefix('.') {
+/// Splits off the offset. jiff reads more than RFC 3339 (`20240131T10Z`, zones in brackets); this API does not.
+fn split_rfc3339(text: &str) -> Option<(&str, &str)> {
+    let (head, tail) = text.split_at_checked(19)?;
+    let offset = match tail.strip_prefix('.') {
         Some(fraction) => {
             let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
             if !(1..=9).contains(&digits) {
-                return false;
+                return None;
             }
             &fraction[digits..]
         }
         None => tail,
     };
-    let offset = is_shaped(tail, b"+00:00") || is_shaped(tail, b"-00:00");
-    shaped && (tail == "Z" || offset)
+    let shaped = offset == "Z" || is_shaped(offset, b"+00:00") || is_shaped(offset, b"-00:00");
+    let local = &text[..text.len() - offset.len()];
+    (shaped && is_shaped(head, b"0000-00-00T00:00:00")).then_some((local, offset))
+}
+
+/// How many minutes local time is ahead of UTC, by an offset of the right shape.
+fn offset_minutes(offset: &str) -> Option<i64> {
+    let Some((hours, minutes)) = offset.split_once(':') else { return Some(0) };
+    let (sign, hours) = hours.split_at_checked(1)?;
+    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let ahead = hours * 60 + minutes;
+    (hours <= 23 && minutes <= 59).then_some(if sign == "-" { -ahead } else { ahead })
+}
+
+/// Microseconds since 1970, if that lies within the years 0001 to 9999 of UTC. jiff's own timestamps end a day
+/// earlier, to leave room for offsets, and a client's "for ever" is often the very last day.
+fn in_calendar(local: DateTime, minutes_ahead: i64) -> Option<i64> {
+    const FIRST_US: i64 = -719_162 * DAY_US;
+    const LAST_US: i64 = 2_932_897 * DAY_US - 1;
+    let since_1970 = local.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
+    let us = i64::try_from(since_1970.as_micros()).ok()?.checked_sub(minutes_ahead * 60_000_000)?;
+    (FIRST_US..=LAST_US).contains(&us).then_some(us)
 }
 
 impl<'de> Deserialize<'de> for Moment {

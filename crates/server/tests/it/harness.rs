@@ -100,8 +100,7 @@ impl TestApp {
     }
 
     async fn start_in(directory: Arc<TempDir>, settings: Settings) -> Self {
-        let url = format!("sqlite:{}", directory.path().join("test.sqlite").display());
-        let database = Database::open(&url, Options::default()).await.unwrap();
+        let database = Self::open(&directory).await;
         database.migrate(0).await.unwrap();
         let store = Store::new(database);
         let secret = Secret::load_or_create(directory.path()).unwrap();
@@ -132,6 +131,16 @@ impl TestApp {
             committer: Some(committer),
             directory,
         }
+    }
+
+    /// Another handle to the same database, such as a second server has.
+    pub(crate) async fn database(&self) -> Database {
+        Self::open(&self.directory).await
+    }
+
+    async fn open(directory: &TempDir) -> Database {
+        let url = format!("sqlite:{}", directory.path().join("test.sqlite").display());
+        Database::open(&url, Options::default()).await.unwrap()
     }
 
     /// Stops the server gracefully and starts another on the same database.

@@ -3,12 +3,32 @@
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod document;
+#[cfg(test)]
+mod events;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod openapi;
+#[cfg(test)]
+mod order_change;
+#[cfg(test)]
+mod order_list;
+#[cfg(test)]
+mod orders;
 #[cfg(test)]
 mod product_lists;
 #[cfg(test)]
 mod products;
 #[cfg(test)]
+mod races;
+#[cfg(test)]
+mod random_requests;
+#[cfg(test)]
 mod smoke;
 #[cfg(test)]
 mod stock;
+#[cfg(test)]
+mod users;
+#[cfg(test)]
+mod wire_habits;

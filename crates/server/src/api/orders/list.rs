@@ -92,10 +92,10 @@ pub(super) struct OrdersBody<'a> {
     #[schema(required)]
     next_cursor: Option<String>,
     /// Sum of the totals of all orders that match, on whatever page, in minor units (cents).
-    #[schema(value_type = i64, example = 502_997)]
+    #[schema(value_type = i128, example = 502_997)]
     total_amount_cents: i128,
     /// Sum of the quantities of all orders that match, on whatever page.
-    #[schema(value_type = i64, example = 3)]
+    #[schema(value_type = i128, example = 3)]
     total_quantity: i128,
 }
 

@@ -33,32 +33,3 @@ struct OrderPath {
     #[param(inline, example = 1)]
     order_id: Id,
 }
-
-/// What makes a request repeatable.
-#[derive(utoipa::IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "describes what Write reads")]
-struct RepeatHeader {
-    /// A name that the client gives to this request. Repeating the request under the same name within 24 hours
-    /// gives the first answer again, marked `Idempotency-Replayed: true`, and changes nothing further.
-    #[param(
-        rename = "Idempotency-Key",
-        required = false,
-        min_length = 1,
-        max_length = 255,
-        pattern = "^[!-~]+$",
-        example = "6f1c2a52-9c1e-4b0a-8f0e-3d1f6f0c7b11"
-    )]
-    idempotency_key: String,
-}
-
-/// What keeps an order from being changed by somebody who has not seen its latest state.
-#[derive(utoipa::IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "describes what Write reads")]
-struct MatchHeader {
-    /// The `ETag` of the order as it was read. If the order has changed since, the answer is 412, unless what is
-    /// asked for stands already.
-    #[param(rename = "If-Match", required = false, example = "\"1\"")]
-    if_match: String,
-}

@@ -7,8 +7,8 @@ use domain::{MAX_ORDER_LINES, OrderLine, PlaceOrder, ProductId, Rejection, UserI
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::RepeatHeader;
 use super::body::{OrderBody, OrderCreated};
+use crate::api::headers::IdempotencyKey;
 use crate::app::App;
 use crate::http::problem::{NotFound, Problem, WriteProblems};
 use crate::request::{Caller, OperationBody, Write, run};
@@ -72,7 +72,7 @@ impl PlaceOrderBody {
 /// `INSUFFICIENT_STOCK` with `products`, which names `product_id`, `requested` and `available` of each that falls
 /// short. Names, prices and totals are frozen. Customers place orders for themselves, staff for anybody.
 #[utoipa::path(post, path = "/orders", tag = "orders", operation_id = "place_order",
-    params(RepeatHeader),
+    params(IdempotencyKey),
     request_body(content = PlaceOrderBody, example = json!({
         "user_id": 1, "status": "pending",
         "items": [{"product_id": 1, "quantity": 2}, {"product_id": 2, "quantity": 1}],

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::OrderPath;
 use super::body::{OrderBody, OrderFound};
+use crate::api::headers::IfNoneMatch;
 use crate::app::App;
 use crate::app::views::{EventView, OrderView};
 use crate::http::problem::{BadRequest, NotFound, Problem, Unauthenticated, Unavailable};
@@ -17,16 +18,6 @@ use crate::request::{Caller, PathId, Query, if_none_match};
 use crate::wire::etag;
 use crate::wire::query::Nothing;
 use crate::wire::time::Rfc3339;
-
-/// What spares the client an answer that it has already.
-#[derive(utoipa::IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "describes what if_none_match reads")]
-struct FreshHeader {
-    /// The `ETag` of the order as the client has it. If that is the latest, the answer is 304.
-    #[param(rename = "If-None-Match", required = false, example = "\"1\"")]
-    if_none_match: String,
-}
 
 /// The order, if the caller may see it. Somebody else's order is as absent as one that was never placed.
 async fn visible(app: &App, caller: &Caller, PathId(id): PathId) -> Result<OrderView, Problem> {
@@ -39,7 +30,7 @@ async fn visible(app: &App, caller: &Caller, PathId(id): PathId) -> Result<Order
 ///
 /// Customers see their own orders, staff all of them.
 #[utoipa::path(get, path = "/orders/{order_id}", tag = "orders", operation_id = "get_order",
-    params(OrderPath, FreshHeader),
+    params(OrderPath, IfNoneMatch),
     responses(OrderFound, (status = 304, description = "The client has the latest version already"),
         BadRequest, Unauthenticated, NotFound, Unavailable),
     security(("bearer" = []), ("password" = [])))]

@@ -29,7 +29,16 @@ fn reads_times_and_days() {
     assert_eq!(Moment::Instant(noon).end_us(), noon + 1);
     assert!(Moment::parse("2024-02-29").is_ok());
     assert!(Moment::parse("0001-01-01").is_ok());
-    assert!(Moment::parse("9999-12-30").is_ok());
+    assert_eq!(
+        Moment::parse("0001-01-01T00:00:00Z").unwrap().start_us(),
+        Moment::parse("0001-01-01").unwrap().start_us()
+    );
+    // The last day of the calendar is the last, wherever it is written.
+    let end = Moment::parse("9999-12-31").unwrap().end_us();
+    assert_eq!(end, 253_402_300_800_000_000);
+    for text in ["9999-12-31T23:59:59.999999999Z", "9999-12-31T22:59:59.999999-01:00"] {
+        assert_eq!(Moment::parse(text).unwrap().end_us(), end, "{text}");
+    }
 }
 
 #[test]
@@ -56,6 +65,9 @@ fn refuses_everything_else() {
         "2024-01-16T12:00:00z",
         "2024-01-16T12:00:00Z[UTC]",
         "2024-01-16T12:00:00+99:99",
+        "2024-01-16T12:00:00+24:00",
+        "2024-01-16T12:00:00+01:60",
+        "9999-12-31T23:59:59-00:01",
         "10000-01-01",
         "-2024-01-16",
         "1705406400",
