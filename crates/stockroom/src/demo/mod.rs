@@ -14,7 +14,6 @@ use anyhow::Context as _;
 use domain::{Actor, Command, CreateUser, ProductId, Rejection, Role};
 use futures_util::future::join_all;
 use server::app::{Answered, App};
-use server::clock;
 
 /// Where the password of the sample accounts is kept, in the data directory.
 pub(crate) const PASSWORD_FILE: &str = "demo-password";
@@ -34,13 +33,13 @@ const CUSTOMERS: [(&str, &str); 6] = [
     ("frank", "Frank Silva"),
 ];
 
-/// Fills a shop that nobody has used yet, and returns the password of the sample accounts.
-pub(crate) async fn fill(app: &App, data_dir: &Path) -> anyhow::Result<String> {
+/// Fills a shop that nobody has used yet with what led up to `now_us` (microseconds since 1970 UTC), and returns the
+/// password of the sample accounts.
+pub(crate) async fn fill(app: &App, data_dir: &Path, now_us: i64) -> anyhow::Result<String> {
     let password = match kept_password(data_dir)? {
         Some(password) => password,
         None => new_password(data_dir)?,
     };
-    let now_us = clock::now_us();
     let sample = Sample { app, start_us: (now_us / DAY_US - DAYS) * DAY_US, now_us };
     let (staff, customers) = sample.add_users(&password).await?;
     let goods = sample.add_products(staff).await?;

@@ -201,7 +201,7 @@ fn what_was_answered_survives_ten_kills() {
         callers.iter().map(|caller| caller.replayed).sum::<usize>(),
         started.elapsed()
     );
-    assert!(found.orders.len() > 100, "hardly any load");
+    assert!(found.orders.len() > 30, "hardly any load");
     assert!(unanswered > 0, "no kill hit a request");
     the_checker_would_have_noticed(&callers, &found);
 }
