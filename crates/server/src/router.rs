@@ -43,14 +43,18 @@ struct Health {
     status: &'static str,
 }
 
-/// Says whether the process runs and takes requests; nothing about the database.
+/// Says whether the process runs
+///
+/// It takes requests; this says nothing about the database.
 #[utoipa::path(get, path = "/healthz", tag = "operations", operation_id = "healthz", security(()),
     responses((status = 200, description = "The process runs", body = Health, example = json!({"status": "ok"}))))]
 async fn healthz() -> impl IntoResponse {
     crate::http::healthz().await
 }
 
-/// Says whether the server can do its work: the database answers and commands are being carried out.
+/// Says whether the server can do its work
+///
+/// The database answers, and commands are being carried out.
 #[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "readyz", security(()),
     responses((status = 200, description = "Ready for work", body = Health, example = json!({"status": "ok"})),
         Unavailable))]
@@ -59,7 +63,9 @@ async fn readyz(State(app): State<App>) -> Result<Response, Problem> {
     Ok(axum::Json(Health { status: "ok" }).into_response())
 }
 
-/// Numbers for Prometheus, in the OpenMetrics text format. For callers on this machine, and for staff.
+/// Numbers for Prometheus
+///
+/// In the OpenMetrics text format, for callers on this machine and for staff.
 #[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics",
     security((), ("bearer" = []), ("password" = [])),
     responses((status = 200, description = "The numbers", body = String,

@@ -155,7 +155,7 @@ async fn is_password(app: &App, password: &Password, hash: Option<&str>) -> Resu
     app.passwords().verify(password.as_str(), hash).await.map_err(not_computed)
 }
 
-/// Makes an account for oneself.
+/// Makes an account for oneself
 ///
 /// The first account of a shop is its administrator unless it asks for another role. All later ones are customers; only
 /// an administrator's token makes staff and administrators, here or at `POST /users`. Fields that may be left out may
@@ -187,7 +187,7 @@ async fn register(
     create_user(&app, &caller, write).await
 }
 
-/// Exchanges name and password for tokens.
+/// Exchanges name and password for tokens
 ///
 /// Takes JSON, or the form of an OAuth2 password grant. A name that nobody has, a wrong password and a deactivated
 /// account get the same answer after the same time.
@@ -224,7 +224,7 @@ async fn login(State(app): State<App>, write: Write<LoginBody>) -> Result<Reply,
     }
 }
 
-/// Exchanges a refresh token for new tokens.
+/// Exchanges a refresh token for new tokens
 ///
 /// The old refresh token stays good until it expires or all tokens of the user are withdrawn.
 #[utoipa::path(post, path = "/auth/refresh", tag = "auth", operation_id = "refresh", security(()),
@@ -260,7 +260,9 @@ async fn refresh(State(app): State<App>, write: Write<RefreshBody>) -> Result<Re
     }
 }
 
-/// Withdraws every token of the caller, including the one that this is asked with.
+/// Withdraws every token of the caller
+///
+/// Including the one that this is asked with.
 #[utoipa::path(post, path = "/auth/logout-everywhere", tag = "auth", operation_id = "logout_everywhere",
     security(("bearer" = []), ("password" = [])),
     params(headers::IdempotencyKey),
@@ -283,7 +285,7 @@ async fn logout_everywhere(
     run(&app, &caller, write.conditions, command, |()| Reply::no_content()).await
 }
 
-/// Tells whose token this is.
+/// Tells whose token this is
 #[utoipa::path(get, path = "/auth/me", tag = "auth", operation_id = "me",
     security(("bearer" = []), ("password" = [])),
     params(headers::IfNoneMatch),
@@ -300,9 +302,9 @@ async fn me(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Resul
     Ok(answer_user(&user, &headers))
 }
 
-/// Changes the caller's password and withdraws every token of theirs: log in again with the new password.
+/// Changes the caller's password
 ///
-/// The current password is checked first, as is the token; therefore a repetition after success is answered 401, with an
+/// Every token of theirs is withdrawn: log in again with the new password. The current password is checked first, as is the token; therefore a repetition after success is answered 401, with an
 /// `Idempotency-Key` too.
 #[utoipa::path(post, path = "/auth/change-password", tag = "auth", operation_id = "change_password",
     security(("bearer" = []), ("password" = [])),

@@ -187,7 +187,7 @@ fn user_not_found(id: i64) -> Problem {
     Problem::not_found("USER_NOT_FOUND", format_args!("User {id}"))
 }
 
-/// Lists accounts by id.
+/// Lists accounts by id
 #[utoipa::path(get, path = "/users", tag = "users", operation_id = "list_users",
     security(("bearer" = []), ("password" = [])),
     params(UserFilter, PageParams),
@@ -218,7 +218,7 @@ async fn list_users(State(app): State<App>, _: Admin, paged: Paged<UserFilter>) 
     Ok(Reply::ok(&UsersBody { users, limit, offset, next_cursor }))
 }
 
-/// Makes an account for anybody, in any role.
+/// Makes an account for anybody, in any role
 ///
 /// Fields that may be left out may also be `null`.
 #[utoipa::path(post, path = "/users", tag = "users", operation_id = "create_user",
@@ -249,7 +249,9 @@ async fn create(
     create_user(&app, &caller, write).await
 }
 
-/// One account: any for an administrator, for all others only their own.
+/// Shows an account
+///
+/// Administrators see any, all others only their own.
 #[utoipa::path(get, path = "/users/{user_id}", tag = "users", operation_id = "get_user",
     security(("bearer" = []), ("password" = [])),
     params(("user_id" = inline(Id), Path, description = "The account"), headers::IfNoneMatch),
@@ -279,7 +281,7 @@ async fn get_user(
     Ok(answer_user(&user.ok_or_else(|| user_not_found(id))?, &headers))
 }
 
-/// Changes an account.
+/// Changes an account
 ///
 /// Users change their own e-mail address and full name; administrators also role and activity, of anybody. The last
 /// active administrator can neither be deactivated nor lose the role.

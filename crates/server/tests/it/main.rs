@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod callers;
+#[cfg(test)]
 mod document;
 #[cfg(test)]
 mod events;
@@ -17,6 +19,8 @@ mod order_list;
 #[cfg(test)]
 mod orders;
 #[cfg(test)]
+mod permissions;
+#[cfg(test)]
 mod product_lists;
 #[cfg(test)]
 mod products;
@@ -24,6 +28,8 @@ mod products;
 mod races;
 #[cfg(test)]
 mod random_requests;
+#[cfg(test)]
+mod sessions;
 #[cfg(test)]
 mod smoke;
 #[cfg(test)]

@@ -131,7 +131,10 @@ fn check_answers(document: &Document, operation: &Operation<'_>) {
                 let example =
                     content.get("example").unwrap_or_else(|| panic!("{id}: no example of {status}"));
                 document.check(&content["schema"], example, &format!("{id} {status}")).unwrap();
-                assert!(!failed || example["status"].to_string() == *status, "{id}: {status}");
+                assert!(
+                    !failed || Some(example["status"].as_u64().unwrap()) == status.parse().ok(),
+                    "{id}: {status}"
+                );
             }
         }
     }

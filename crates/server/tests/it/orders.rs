@@ -279,11 +279,12 @@ async fn names_every_bad_field_of_a_placement() {
     }
     let deep = format!("{{\"items\": {}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
     john.send(Method::POST, ORDERS, &[], Some(deep)).await.invalid(&["body"]);
-    let large = "x".repeat(300_000);
-    john.send(Method::POST, ORDERS, &[], Some(large)).await.problem(413, "PAYLOAD_TOO_LARGE");
     let form = [("content-type", "application/x-www-form-urlencoded")];
     john.send(Method::POST, ORDERS, &form, Some("a=b")).await.problem(415, "UNSUPPORTED_MEDIA_TYPE");
     assert_eq!(john.get(ORDERS).await.expect(200)["orders"], json!([]));
+    // Last, for the server may close the connection rather than read on.
+    let large = "x".repeat(300_000);
+    john.send(Method::POST, ORDERS, &[], Some(large)).await.problem(413, "PAYLOAD_TOO_LARGE");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -174,7 +174,7 @@ impl Reader {
     /// See [`StoreError`].
     pub async fn query(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         match &mut self.connection {
-            ReaderConnection::Sqlite(reader) => reader.connection().query(sql, params),
+            ReaderConnection::Sqlite(reader) => reader.connection()?.query(sql, params),
         }
     }
 
@@ -184,28 +184,24 @@ impl Reader {
     /// See [`StoreError`].
     pub async fn query_long(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         match &mut self.connection {
-            ReaderConnection::Sqlite(reader) => in_place(|| reader.connection().query(sql, params)),
+            ReaderConnection::Sqlite(reader) => {
+                let params = params.to_vec();
+                reader.aside(move |connection| connection.query(sql, &params)).await
+            }
         }
     }
 
-    /// Like [`Reader::query`], for SQL put together at run time: lists with filters. All that comes from outside
+    /// Like [`Reader::query_long`], for SQL put together at run time: lists with filters. All that comes from outside
     /// must be in `params`.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn query_dynamic(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
-        match &mut self.connection {
-            ReaderConnection::Sqlite(reader) => reader.connection().query_dynamic(sql, params),
-        }
-    }
-
-    /// [`Reader::query_dynamic`] for what may take long, as [`Reader::query_long`] is.
     ///
     /// # Errors
     /// See [`StoreError`].
     pub async fn query_dynamic_long(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         match &mut self.connection {
-            ReaderConnection::Sqlite(reader) => in_place(|| reader.connection().query_dynamic(sql, params)),
+            ReaderConnection::Sqlite(reader) => {
+                let (sql, params) = (sql.to_owned(), params.to_vec());
+                reader.aside(move |connection| connection.query_dynamic(&sql, &params)).await
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use super::set::SetStatement;
 use super::texts::Texts;
 use super::{Cell, Dialect, Options, Row, Rows, Value};
 use crate::{StoreError, Violation};
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{ErrorCode, OpenFlags, ffi, params_from_iter};
 use std::fs::OpenOptions;
@@ -67,7 +68,7 @@ impl Pool {
         };
         // Nobody else has it, so this does not wait.
         let connection = connection.lock_owned().await;
-        Ok(Reader { connection, pool: Arc::clone(self), _permit: permit })
+        Ok(Reader { connection: Some(connection), pool: Arc::clone(self), _permit: permit })
     }
 
     pub(super) async fn begin(&self) -> Result<Transaction, StoreError> {
@@ -152,6 +153,9 @@ impl Connection {
         raw.busy_timeout(options.busy_timeout).map_err(classify)?;
         raw.pragma_update(None, "temp_store", "memory").map_err(classify)?;
         raw.pragma_update(None, "cache_size", -i64::from(cache_kib)).map_err(classify)?;
+        // One plan a statement, whatever its parameters: without this a build with SQLITE_ENABLE_STAT4 prepares
+        // statements anew each time a parameter is bound.
+        raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(classify)?;
         raw.set_prepared_statement_cache_capacity(options.statement_cache);
         let texts = Texts::new(Dialect::Sqlite);
         Ok(Self { raw, texts, set_statements: options.set_statements, json: String::new() })
@@ -217,35 +221,58 @@ impl Connection {
 /// A reader that is in use.
 #[derive(Debug)]
 pub(super) struct Reader {
-    // Dropped in this order: whoever gets the permit finds a connection that is free.
-    connection: OwnedMutexGuard<Connection>,
+    // Dropped in this order: whoever gets the permit finds a connection that is free. It is absent while it works
+    // on another thread, and stays so if that work was abandoned: the connection is closed then.
+    connection: Option<OwnedMutexGuard<Connection>>,
     pool: Arc<Pool>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Reader {
-    pub(super) fn connection(&mut self) -> &mut Connection {
-        &mut self.connection
+    pub(super) fn connection(&mut self) -> Result<&mut Connection, StoreError> {
+        self.connection.as_deref_mut().ok_or_else(abandoned)
     }
 
-    pub(super) fn begin_snapshot(&self) -> Result<(), StoreError> {
-        if !self.connection.raw.is_autocommit() {
+    /// Lets the connection work on a thread of the blocking pool. No more of those are used than there are readers;
+    /// `block_in_place` would start one for each waiting request instead.
+    pub(super) async fn aside<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.connection.take().ok_or_else(abandoned)?;
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work(&mut connection);
+            (connection, result)
+        });
+        let (connection, result) = done.await.map_err(|error| StoreError::ConnectionLost(error.into()))?;
+        self.connection = Some(connection);
+        result
+    }
+
+    pub(super) fn begin_snapshot(&mut self) -> Result<(), StoreError> {
+        let connection = self.connection()?;
+        if !connection.raw.is_autocommit() {
             return Err(StoreError::misuse("a snapshot is open already"));
         }
-        self.connection.control("BEGIN DEFERRED")
+        connection.control("BEGIN DEFERRED")
     }
 
-    pub(super) fn end_snapshot(&self) -> Result<(), StoreError> {
-        self.connection.roll_back()
+    pub(super) fn end_snapshot(&mut self) -> Result<(), StoreError> {
+        self.connection()?.roll_back()
     }
+}
+
+fn abandoned() -> StoreError {
+    StoreError::misuse("an earlier query of this reader was abandoned")
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
         // A connection whose snapshot cannot be ended is closed instead; the next reader opens another.
-        if self.connection.roll_back().is_ok() {
-            let connection = Arc::clone(OwnedMutexGuard::mutex(&self.connection));
-            self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        if let Some(connection) = self.connection.take().filter(|connection| connection.roll_back().is_ok()) {
+            let shared = Arc::clone(OwnedMutexGuard::mutex(&connection));
+            drop(connection);
+            self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(shared);
         }
     }
 }

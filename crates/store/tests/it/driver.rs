@@ -199,7 +199,7 @@ async fn a_snapshot_does_not_move_and_readers_cannot_write() {
     fixture.insert(&rows([toy(1, 1, "a", 1)])).await.unwrap();
     assert_eq!(reader.query_long(COUNT, &[]).await.unwrap()[0].int(0).unwrap(), 0);
     reader.end_snapshot().await.unwrap();
-    assert_eq!(reader.query_dynamic(COUNT, &[]).await.unwrap()[0].int(0).unwrap(), 1);
+    assert_eq!(reader.query_dynamic_long(COUNT, &[]).await.unwrap()[0].int(0).unwrap(), 1);
     assert!(reader.query_dynamic_long("DELETE FROM toys", &[]).await.is_err());
 
     // A snapshot ends with its reader, and a third reader waits for one of two.

@@ -63,7 +63,7 @@ where
         self.key.as_ref()
     }
 
-    fn answer(&self) -> KeptAnswer {
+    fn answer(&mut self) -> KeptAnswer {
         let outcome = self.outcome.lock().unwrap();
         let status = if matches!(*outcome, Some(Ok(_))) { 201 } else { 409 };
         let body = format!("{{\"request\":\"{}\"}}", self.context.request_id);
@@ -204,7 +204,7 @@ impl Shop {
 
     /// Rows of a query for tests alone.
     pub(crate) async fn query(&self, sql: &str) -> Vec<Row> {
-        self.database.reader().await.unwrap().query_dynamic(sql, &[]).await.unwrap()
+        self.database.reader().await.unwrap().query_dynamic_long(sql, &[]).await.unwrap()
     }
 
     pub(crate) async fn ints(&self, sql: &str) -> Vec<i64> {

@@ -18,7 +18,10 @@ use self::query::{LowStockFilter, ProductFilter, ProductOrder, product_query};
 use super::headers::{IdempotencyKey, IfMatch, IfNoneMatch};
 use crate::app::App;
 use crate::app::views::ProductQuery;
-use crate::http::problem::{NotFound, PreconditionFailed, Problem, ReadProblems, WriteProblems};
+use crate::http::problem::{
+    BadRequest, NotFound, PreconditionFailed, Problem, ReadProblems, Unauthenticated, Unavailable,
+    WriteProblems,
+};
 use crate::http::reply::Reply;
 use crate::request::{Caller, NoBody, Paged, PathId, Staff, Write, if_none_match, run};
 use crate::wire::paging::PageParams;
@@ -98,7 +101,7 @@ async fn answer_list(app: &App, query: &ProductQuery, order: ProductOrder) -> Re
             headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
             example = json!(example())),
         (status = 304, description = "The product is as `If-None-Match` knows it"),
-        ReadProblems, NotFound))]
+        BadRequest, Unauthenticated, NotFound, Unavailable))]
 async fn read(
     State(app): State<App>,
     caller: Caller,
