@@ -69,7 +69,10 @@ enum Welcome {
 /// Adds the sample data that was asked for, if nobody has used the shop yet.
 async fn prepare(shop: &Shop, config: &Config) -> anyhow::Result<Welcome> {
     match (shop.is_new().await?, config.demo) {
-        (true, true) => Ok(Welcome::Sample(demo::fill(&shop.app, &config.data_dir).await?)),
+        (true, true) => {
+            let password = demo::fill(&shop.app, &config.data_dir, clock::now_us()).await?;
+            Ok(Welcome::Sample(password))
+        }
         (true, false) => Ok(Welcome::New),
         (false, true) => {
             tracing::info!("the shop has users already; no sample data was added");

@@ -137,7 +137,7 @@ fn from_environment(
             Some("") => {}
             Some(value) => texts.push((name.to_owned(), value.to_owned())),
             None if name.starts_with(PREFIX) => {
-                complaints.push(format!("{name}: is not valid UTF-8; write plain text"))
+                complaints.push(format!("{name}: is not valid UTF-8; write plain text"));
             }
             None => {}
         }

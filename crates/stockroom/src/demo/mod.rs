@@ -14,7 +14,6 @@ use anyhow::Context as _;
 use domain::{Actor, Command, CreateUser, ProductId, Rejection, Role};
 use futures_util::future::join_all;
 use server::app::{Answered, App};
-use server::clock;
 
 /// Where the password of the sample accounts is kept, in the data directory.
 pub(crate) const PASSWORD_FILE: &str = "demo-password";
@@ -34,13 +33,13 @@ const CUSTOMERS: [(&str, &str); 6] = [
     ("frank", "Frank Silva"),
 ];
 
-/// Fills a shop that nobody has used yet, and returns the password of the sample accounts.
-pub(crate) async fn fill(app: &App, data_dir: &Path) -> anyhow::Result<String> {
+/// Fills a shop that nobody has used yet with what led up to `now_us` (microseconds since 1970 UTC), and returns the
+/// password of the sample accounts.
+pub(crate) async fn fill(app: &App, data_dir: &Path, now_us: i64) -> anyhow::Result<String> {
     let password = match kept_password(data_dir)? {
         Some(password) => password,
         None => new_password(data_dir)?,
     };
-    let now_us = clock::now_us();
     let sample = Sample { app, start_us: (now_us / DAY_US - DAYS) * DAY_US, now_us };
     let (staff, customers) = sample.add_users(&password).await?;
     let goods = sample.add_products(staff).await?;
@@ -138,7 +137,7 @@ impl Sample<'_> {
                 role: Some(role),
                 password_hash: password_hash?,
             };
-            let user = self.at(Actor::SYSTEM, self.start_us, command).await?.map_err(refused)?;
+            let user = granted(self.at(Actor::SYSTEM, self.start_us, command).await?)?;
             actors.push(Actor { user_id: Some(user.id), role });
         }
         let customers = actors.split_off(office.len());
@@ -148,13 +147,14 @@ impl Sample<'_> {
 
     async fn add_products(&self, staff: Actor) -> anyhow::Result<Vec<Good>> {
         let added = catalogue::items().into_iter().map(async |item| {
-            let added = self.at(staff, self.start_us + HOUR_US, item.command).await?.map_err(refused)?;
+            let added = granted(self.at(staff, self.start_us + HOUR_US, item.command).await?)?;
             Ok(Good { id: added.product.id, opening: item.opening, is_delivered: item.is_delivered })
         });
         self.in_order(added).await.into_iter().collect()
     }
 }
 
-fn refused(rejection: Rejection) -> anyhow::Error {
-    anyhow::anyhow!("the sample data was refused: {rejection:?}")
+/// What the sample history needs cannot be refused, unless that history is wrong.
+fn granted<T>(decided: Result<T, Rejection>) -> anyhow::Result<T> {
+    decided.map_err(|rejection| anyhow::anyhow!("the sample data was refused: {rejection:?}"))
 }

@@ -6,7 +6,7 @@ use domain::{
 };
 
 use super::random::Random;
-use super::{DAY_US, DAYS, Good, HOUR_US, MINUTE_US, Sample, refused};
+use super::{DAY_US, DAYS, Good, HOUR_US, MINUTE_US, Sample, granted};
 
 /// Days between two deliveries.
 const DELIVERY_DAYS: i64 = 14;
@@ -60,8 +60,8 @@ impl Sample<'_> {
     /// Carries something out, and returns the order if one was placed.
     async fn carry_out(&self, Entry { at_us, actor, deed }: Entry) -> anyhow::Result<Option<Order>> {
         match deed {
-            Deed::Adjust(command) => self.at(actor, at_us, command).await?.map_err(refused).map(|_| None),
-            Deed::Change(command) => self.at(actor, at_us, command).await?.map_err(refused).map(|_| None),
+            Deed::Adjust(command) => granted(self.at(actor, at_us, command).await?).map(|_| None),
+            Deed::Change(command) => granted(self.at(actor, at_us, command).await?).map(|_| None),
             // Out of stock: customers leave, as they do.
             Deed::Place(command) => Ok(self.at(actor, at_us, command).await?.ok().map(|placed| placed.order)),
         }

@@ -2,8 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, also in what its functions share")]
 
+mod accounts;
 mod bad_values;
 mod commands;
+mod crash;
+mod demo;
+mod history;
+mod http;
 mod layers;
+mod logs;
 mod program;
 mod secrets;
+mod server;
+mod shutdown;

@@ -43,6 +43,31 @@ impl Place {
         self
     }
 
+    /// The text of a file in the working directory.
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path().join(name)).unwrap()
+    }
+
+    /// The program with these arguments, about to be started here.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PathBuf::from(env!("CARGO_BIN_EXE_stockroom")));
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Creates a user from the command line.
+    #[track_caller]
+    pub(crate) fn add_user(&self, username: &str, role: &str, password: &str) -> Ran {
+        let email = format!("{username}@shop.example");
+        let add =
+            ["user", "add", "--username", username, "--email", &email, "--role", role, "--password-stdin"];
+        self.run_with(&add, password.as_bytes())
+    }
+
     /// Runs the program with nothing on its standard input.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         self.run_with(arguments, b"")
@@ -50,11 +75,8 @@ impl Place {
 
     /// Runs the program with these bytes on its standard input.
     pub(crate) fn run_with(&self, arguments: &[&str], input: &[u8]) -> Ran {
-        let mut child = Command::new(PathBuf::from(env!("CARGO_BIN_EXE_stockroom")))
-            .args(arguments)
-            .current_dir(self.path())
-            .env_clear()
-            .envs(self.environment.iter().cloned())
+        let mut child = self
+            .command(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -80,6 +102,20 @@ impl Ran {
         let (value, origin) =
             row.unwrap_or_else(|| panic!("no {key} in\n{}", self.answer)).trim().split_once("  ").unwrap();
         (value.to_owned(), origin.trim().to_owned())
+    }
+
+    /// That it succeeded, and what it answered.
+    #[track_caller]
+    pub(crate) fn succeeded(&self) -> &str {
+        assert_eq!(self.code, 0, "{}{}", self.answer, self.errors);
+        &self.answer
+    }
+
+    /// That it failed with this code, and what it said about that.
+    #[track_caller]
+    pub(crate) fn failed(&self, code: i32) -> &str {
+        assert_eq!((self.code, self.answer.as_str()), (code, ""), "{}", self.errors);
+        &self.errors
     }
 
     /// That the configuration was refused with exactly these lines, in any order.

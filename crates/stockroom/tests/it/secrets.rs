@@ -35,6 +35,65 @@ fn refusals_do_not_quote_secrets() {
 }
 
 #[test]
+fn what_can_be_guessed_is_no_secret() {
+    for (secret, complaint) in [
+        ("hush", "is shorter than 32 characters"),
+        ("hush-change-me-hush-change-me-hush-change-me", "is a placeholder that everybody knows"),
+        ("hushhushhushhushhushhushhushhushhushhush", "is too repetitive"),
+        ("   \t   ", "is shorter than 32 characters"),
+    ] {
+        let hint = format!("secret: the given secret {complaint}; make one with: openssl rand -hex 32");
+        let ran = Place::new().variable("STOCKROOM_SECRET", secret).run(&["serve"]);
+        silent(&ran);
+        ran.refused(&[&format!("STOCKROOM_SECRET: {hint}")]);
+        let ran = Place::new().file("stockroom.toml", &format!("secret = {secret:?}")).run(&["serve"]);
+        silent(&ran);
+        ran.refused(&[&format!("stockroom.toml: {hint}")]);
+        let ran = Place::new().file("key", secret).run(&["serve", "--secret-file", "key"]);
+        silent(&ran);
+        let hint = hint.trim_start_matches("secret: ");
+        assert!(
+            ran.errors.contains(&format!("--secret-file: secret_file = \"key\": {hint}")),
+            "{}",
+            ran.errors
+        );
+    }
+    // What is no text at all.
+    for wrong in ["['hush']", "{ hush = 1 }", "'hush", "\"hush\\q\"", "hush.hush", "\"a\"\nsecret = \"hush\""]
+    {
+        let ran = Place::new().file("stockroom.toml", &format!("secret = {wrong}\n")).run(&["serve"]);
+        silent(&ran);
+        assert_eq!(ran.code, 2, "{wrong}");
+        assert!(ran.errors.starts_with("error: stockroom.toml: "), "{}", ran.errors);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_kept_secret_that_is_exposed_or_broken_is_not_used() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    place.add_user("ann", "admin", "correct horse battery").succeeded();
+    let key = place.path().join("data/secret.key");
+    let text = std::fs::read_to_string(&key).unwrap();
+    for (content, mode, hint) in [
+        (text.as_str(), 0o644, "run: chmod 600"),
+        (
+            "hush\n",
+            0o600,
+            "does not hold at least 64 hexadecimal digits; restore it from a backup, or delete it",
+        ),
+    ] {
+        std::fs::write(&key, content).unwrap();
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+        let ran = place.run(&["serve", "--listen", "127.0.0.1:0"]);
+        silent(&ran);
+        assert!(ran.failed(1).contains(hint), "{}", ran.errors);
+        assert!(!ran.errors.contains(text.trim()), "{}", ran.errors);
+    }
+}
+
+#[test]
 fn broken_files_are_not_quoted() {
     let place =
         Place::new().file(".env", "\nSTOCKROOM_SECRET='hush\n").file("stockroom.toml", "\n\nsecret = hush\n");
