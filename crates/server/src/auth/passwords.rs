@@ -3,11 +3,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{Error as HashError, PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Memory of one hash, in KiB.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -36,6 +37,13 @@ pub enum PasswordError {
 pub struct Passwords {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
+    computed: Arc<AtomicU64>,
+}
+
+/// All places for waiting taken; given back when dropped.
+#[derive(Debug)]
+pub struct Crowd {
+    _places: OwnedSemaphorePermit,
 }
 
 impl fmt::Debug for Passwords {
@@ -50,7 +58,27 @@ impl Passwords {
     pub fn new(concurrency: usize, queue: usize) -> Self {
         let concurrency = concurrency.clamp(1, Semaphore::MAX_PERMITS);
         let admitted = concurrency.saturating_add(queue).min(Semaphore::MAX_PERMITS);
-        Self { running: Arc::new(Semaphore::new(concurrency)), admitted: Arc::new(Semaphore::new(admitted)) }
+        Self {
+            running: Arc::new(Semaphore::new(concurrency)),
+            admitted: Arc::new(Semaphore::new(admitted)),
+            computed: Arc::default(),
+        }
+    }
+
+    /// How many hashes have been computed so far. A login costs one, whoever tries it and whether or not it succeeds.
+    #[must_use]
+    pub fn computed(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed)
+    }
+
+    /// Takes every free place, so that whoever comes next is told that the queue is full.
+    ///
+    /// # Errors
+    /// [`PasswordError::Busy`] when there is none to take.
+    pub fn crowd(&self) -> Result<Crowd, PasswordError> {
+        let free = u32::try_from(self.admitted.available_permits()).unwrap_or(u32::MAX);
+        let places = Arc::clone(&self.admitted).try_acquire_many_owned(free.max(1));
+        places.map(|places| Crowd { _places: places }).map_err(|_| PasswordError::Busy)
     }
 
     /// Hashes a password, with a fresh salt, as PHC text for the database.
@@ -84,6 +112,7 @@ impl Passwords {
         let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| PasswordError::Busy)?;
         // The permits travel into the computation, since that goes on when its caller has left.
         let turn = (admitted, running);
+        self.computed.fetch_add(1, Ordering::Relaxed);
         let done = tokio::task::spawn_blocking(move || {
             let result = work();
             drop(turn);

@@ -122,10 +122,3 @@ async fn copies_are_packed_once_and_named() {
         }
     }
 }
-
-#[test]
-fn making_the_routes_packs_nothing() {
-    let begun = std::time::Instant::now();
-    let _ = routes(documents());
-    assert!(begun.elapsed() < std::time::Duration::from_millis(20), "{:?}", begun.elapsed());
-}
