@@ -1,5 +1,4 @@
 use std::net::TcpStream as BlockingStream;
-use std::time::Instant;
 
 use axum::routing::{get, post};
 
