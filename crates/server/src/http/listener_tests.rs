@@ -1,6 +1,7 @@
 use std::net::TcpStream as BlockingStream;
 use std::time::Instant;
 
+use axum::body::Body;
 use axum::routing::{get, post};
 
 use super::super::testing::{limits, raw, send, start};

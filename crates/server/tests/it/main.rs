@@ -5,6 +5,8 @@ mod auth;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
+mod early_answers;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod harness;
