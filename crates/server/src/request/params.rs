@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::app::views::{Page, SortValue, Start};
 use crate::http::problem::Problem;
 use crate::wire::etag::IfNoneMatch;
-use crate::wire::paging::{self, PageParams, Position};
+use crate::wire::paging::{self, PageParams, Position, Sort};
 use crate::wire::query::{parse_paged, parse_query};
 
 /// The id in the path of a thing.
@@ -64,7 +64,7 @@ impl<T> Paged<T> {
     ///
     /// # Errors
     /// 400 when the parameters contradict each other or the cursor belongs to another order.
-    pub fn page(&self, sort: &str) -> Result<Page, Problem> {
+    pub fn page(&self, sort: &impl Sort) -> Result<Page, Problem> {
         let page = self.params.resolve(sort)?;
         let start = match page.position {
             Position::Offset(offset) => Start::Offset(offset),

@@ -9,6 +9,8 @@ mod early_answers;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod forged_cursors;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod openapi;
