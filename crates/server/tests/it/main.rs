@@ -13,6 +13,8 @@ mod forged_cursors;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod late_answers;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod order_change;
