@@ -304,6 +304,8 @@ impl Command for DeleteProduct {
 pub struct RestoreProduct {
     /// The product.
     pub product_id: ProductId,
+    /// The version the caller had seen, if they insist on it.
+    pub if_version: Option<i64>,
 }
 
 impl Command for RestoreProduct {
@@ -321,6 +323,7 @@ impl Command for RestoreProduct {
         require_staff(context)?;
         let id = self.product_id;
         let before = snapshot.product(id).ok_or_else(|| Rejection::ProductsNotFound(vec![id]))?;
+        require_version(self.if_version, before.version)?;
         let mut draft = Draft::new(snapshot, context);
         if before.archived_at_us.is_none() {
             return Ok(decide_product(draft, before.clone()));

@@ -3,7 +3,7 @@
 
 use utoipa::IntoParams;
 
-/// Of every POST and PATCH.
+/// Of every operation that changes something.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "describes what Write reads")]
@@ -46,6 +46,18 @@ pub(super) struct UnusedIdempotencyKey {
 pub(super) struct IfMatch {
     /// The `ETag` that you have seen: if it is no longer the current one, the answer is 412 and nothing is changed.
     /// `*` stands for any.
+    #[param(rename = "If-Match", required = false, example = "\"3\"")]
+    tag: String,
+}
+
+/// Of changes to orders, which ask for a state rather than an edit.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes what Write reads")]
+pub(super) struct IfMatchOfOrder {
+    /// The `ETag` that you have seen: if it is no longer the current one, the answer is 412 and nothing is changed.
+    /// `*` stands for any. Where the effect already stands there is nothing to change, and the answer is 200 whatever
+    /// the version, so that a repetition succeeds.
     #[param(rename = "If-Match", required = false, example = "\"3\"")]
     tag: String,
 }

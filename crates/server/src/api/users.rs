@@ -20,12 +20,12 @@ use crate::http::problem::{
 use crate::http::reply::Reply;
 use crate::request::{Admin, Caller, OperationBody, Paged, PathId, Write, if_none_match, run};
 use crate::wire::etag;
-use crate::wire::paging::{Cursor, Key, PageParams};
+use crate::wire::paging::{ByNumber, Cursor, Key, PageParams};
 use crate::wire::time::Rfc3339;
 use crate::wire::values::{Email, FullName, Id, NewPassword, Patch, Role, SearchText, Username, given};
 
 /// The order of the list, for its cursors.
-const BY_ID: &str = "id";
+const BY_ID: ByNumber = ByNumber("id");
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list_users, create)).routes(routes!(get_user, update_user))
@@ -198,7 +198,7 @@ fn user_not_found(id: i64) -> Problem {
         ReadProblems,
     ))]
 async fn list_users(State(app): State<App>, _: Admin, paged: Paged<UserFilter>) -> Result<Reply, Problem> {
-    let page = paged.page(BY_ID)?;
+    let page = paged.page(&BY_ID)?;
     let filter = paged.query;
     let limit = page.limit;
     let offset = match &page.start {
@@ -213,7 +213,7 @@ async fn list_users(State(app): State<App>, _: Admin, paged: Paged<UserFilter>) 
     };
     let found = app.reads().users(&query).await.map_err(Failure::from)?;
     let last = found.rows.last().filter(|_| found.more);
-    let next_cursor = last.map(|user| Cursor { key: Key::Int(user.id.0), id: user.id.0 }.encode(BY_ID));
+    let next_cursor = last.map(|user| Cursor { key: Key::Int(user.id.0), id: user.id.0 }.encode(&BY_ID));
     let users = found.rows.iter().map(UserBody::from).collect();
     Ok(Reply::ok(&UsersBody { users, limit, offset, next_cursor }))
 }

@@ -100,3 +100,7 @@ async fn run(
         }
     }
 }
+
+#[cfg(test)]
+#[path = "committer_tests.rs"]
+mod tests;

@@ -108,8 +108,9 @@ struct Pending<C: Command> {
     keyed: Option<Keyed<C::Outcome>>,
     decided: Option<Result<C::Outcome, Rejection>>,
     reply: Option<Reply>,
-    sender: oneshot::Sender<Result<Answered<C::Outcome>, Failure>>,
+    /// Before `sender`: should a panic drop all this, the key is free before the caller knows, here as in `settle`.
     claim: Option<Claim>,
+    sender: oneshot::Sender<Result<Answered<C::Outcome>, Failure>>,
 }
 
 impl<C> Job for Pending<C>

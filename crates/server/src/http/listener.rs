@@ -10,9 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tower::Service;
 
+use super::unread::{self, Linger, Lingering};
 use crate::settings::Settings;
 
 /// Pause after a failure to accept that will not pass by itself at once, such as too many open files.
@@ -36,6 +36,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// How long running requests may go on after the shutdown began.
     pub shutdown_grace: Duration,
+    /// How much of a body that its handler left unread is read after it, so that the connection can be kept; in bytes.
+    pub max_body_bytes: usize,
 }
 
 impl From<&Settings> for Limits {
@@ -44,6 +46,7 @@ impl From<&Settings> for Limits {
             max_connections: settings.max_connections,
             header_timeout: settings.header_timeout,
             shutdown_grace: settings.shutdown_grace,
+            max_body_bytes: settings.max_body_bytes,
         }
     }
 }
@@ -81,7 +84,10 @@ pub async fn serve(
             accepted = accept(&listener, &room) => accepted,
         };
         while connections.try_join_next().is_some() {}
-        let connection = protocol.serve_connection(TokioIo::new(stream), service(router.clone(), peer));
+        let linger = Linger::default();
+        let stream = TokioIo::new(Lingering::new(stream, linger.clone()));
+        let service = service(router.clone(), peer, limits.max_body_bytes, linger);
+        let connection = protocol.serve_connection(stream, service);
         let connection = graceful.watch(connection);
         connections.spawn(async move {
             if let Err(error) = connection.await {
@@ -129,10 +135,12 @@ fn is_the_clients(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// The router as hyper calls it.
+/// The router as hyper calls it for the requests of one connection.
 fn service(
     router: Router,
     peer: SocketAddr,
+    max_body_bytes: usize,
+    linger: Linger,
 ) -> impl hyper::service::Service<
     Request<Incoming>,
     Response = axum::response::Response,
@@ -140,11 +148,17 @@ fn service(
     Future: Send,
 > {
     service_fn(move |request: Request<Incoming>| {
-        // An empty body needs no box, and most requests have one.
-        let mut request =
-            request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
+        let (mut request, watch) = unread::watch(request);
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().call(request)
+        let answer = router.clone().call(request);
+        let watch = watch.map(|watch| (watch, linger.clone()));
+        async move {
+            let response = answer.await?;
+            Ok(match watch {
+                Some((watch, linger)) => watch.settle(response, max_body_bytes, &linger).await,
+                None => response,
+            })
+        }
     })
 }
 

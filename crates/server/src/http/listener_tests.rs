@@ -1,5 +1,6 @@
 use std::net::TcpStream as BlockingStream;
 
+use axum::body::Body;
 use axum::routing::{get, post};
 
 use super::super::testing::{limits, raw, send, start};

@@ -14,6 +14,7 @@ pub mod reply;
 pub mod request_id;
 #[cfg(test)]
 mod testing;
+mod unread;
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;

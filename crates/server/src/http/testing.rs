@@ -28,6 +28,7 @@ pub(crate) fn limits() -> Limits {
         max_connections: 100,
         header_timeout: Duration::from_secs(5),
         shutdown_grace: Duration::from_secs(5),
+        max_body_bytes: 256 * 1024,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What stands in the address: ids and queries, read strictly.
 
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{FromRequestParts, MatchedPath, Path};
 use axum::http::HeaderMap;
 use axum::http::header::IF_NONE_MATCH;
 use axum::http::request::Parts;
@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::app::views::{Page, SortValue, Start};
 use crate::http::problem::Problem;
 use crate::wire::etag::IfNoneMatch;
-use crate::wire::paging::{self, PageParams, Position};
+use crate::wire::paging::{self, PageParams, Position, Sort};
 use crate::wire::query::{parse_paged, parse_query};
 
 /// The id in the path of a thing.
@@ -21,13 +21,21 @@ impl FromRequestParts<App> for PathId {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let bad = || Problem::invalid("path", "must hold an id: a whole number from 1");
-        let Path(text) = Path::<String>::from_request_parts(parts, app).await.map_err(|_| bad())?;
+        let path = Path::<String>::from_request_parts(parts, app).await.ok();
         // `parse` would also take `+7`.
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        let id = text.parse().ok().filter(|id| digits && *id > 0);
-        id.map(Self).ok_or_else(bad)
+        let digits = path.filter(|Path(text)| text.bytes().all(|byte| byte.is_ascii_digit()));
+        let id = digits.and_then(|Path(text)| text.parse().ok()).filter(|id| *id > 0);
+        id.map(Self).ok_or_else(|| {
+            let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+            let name = route.and_then(last_parameter).unwrap_or("path");
+            Problem::invalid(name, "must be an id: a whole number from 1")
+        })
     }
+}
+
+/// The name of the last parameter in the path of a route.
+fn last_parameter(route: &str) -> Option<&str> {
+    route.rsplit_once('{')?.1.split('}').next()
 }
 
 /// The query of an operation.
@@ -64,7 +72,7 @@ impl<T> Paged<T> {
     ///
     /// # Errors
     /// 400 when the parameters contradict each other or the cursor belongs to another order.
-    pub fn page(&self, sort: &str) -> Result<Page, Problem> {
+    pub fn page(&self, sort: &impl Sort) -> Result<Page, Problem> {
         let page = self.params.resolve(sort)?;
         let start = match page.position {
             Position::Offset(offset) => Start::Offset(offset),

@@ -45,6 +45,29 @@ pub struct PageParams {
     pub cursor: Option<String>,
 }
 
+/// An order that a list can be in.
+pub trait Sort {
+    /// As the query spells it; part of every cursor.
+    fn word(&self) -> &'static str;
+
+    /// The kind of value that it sorts by.
+    fn kind(&self) -> KeyKind;
+}
+
+/// The order of a list that is sorted by numbers, under its word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByNumber(pub &'static str);
+
+impl Sort for ByNumber {
+    fn word(&self) -> &'static str {
+        self.0
+    }
+
+    fn kind(&self) -> KeyKind {
+        KeyKind::Int
+    }
+}
+
 /// Which part of a list is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
@@ -75,11 +98,11 @@ impl Page {
 }
 
 impl PageParams {
-    /// Checks how the parameters go together. `sort` is the word of the order in force, which a cursor must share.
+    /// Checks how the parameters go together. `sort` is the order in force, which a cursor must share.
     ///
     /// # Errors
     /// [`Invalid`] naming the parameters that contradict each other, or the cursor.
-    pub fn resolve(&self, sort: &str) -> Result<Page, Invalid> {
+    pub fn resolve(&self, sort: &impl Sort) -> Result<Page, Invalid> {
         let mut errors = Vec::new();
         let mut clash = |field: &str, other: &str| {
             errors.push(FieldError {
@@ -126,16 +149,36 @@ pub enum Key {
     Text(String),
 }
 
+/// The kind of a [`Key`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// [`Key::Int`].
+    Int,
+    /// [`Key::Text`].
+    Text,
+}
+
+impl Key {
+    /// Of which kind it is.
+    #[must_use]
+    pub fn kind(&self) -> KeyKind {
+        match self {
+            Self::Int(_) => KeyKind::Int,
+            Self::Text(_) => KeyKind::Text,
+        }
+    }
+}
+
 impl Cursor {
     /// Writes the cursor for a list in order of `sort`, safe for URLs. It is not a secret; clients must not look
     /// into it.
     #[must_use]
-    pub fn encode(&self, sort: &str) -> String {
+    pub fn encode(&self, sort: &impl Sort) -> String {
         let key = match &self.key {
             Key::Int(value) => format!("i{value}"),
             Key::Text(text) => format!("t{text}"),
         };
-        let text = format!("1|{sort}|{}|{key}", self.id);
+        let text = format!("1|{}|{}|{key}", sort.word(), self.id);
         URL_SAFE_NO_PAD.encode(format!("{:08x}{text}", checksum(&text)))
     }
 
@@ -143,7 +186,7 @@ impl Cursor {
     ///
     /// # Errors
     /// [`Invalid`] on `cursor`, for anything else.
-    pub fn decode(text: &str, sort: &str) -> Result<Self, Invalid> {
+    pub fn decode(text: &str, sort: &impl Sort) -> Result<Self, Invalid> {
         let broken =
             || Invalid::one("cursor", "is not a cursor of this API; take next_cursor of the previous page");
         if text.len() > LONGEST_CURSOR {
@@ -161,7 +204,7 @@ impl Cursor {
         else {
             return Err(broken());
         };
-        if made_for != sort {
+        if made_for != sort.word() {
             return Err(Invalid::one("cursor", "belongs to a list in another order; start again without it"));
         }
         let id = id.parse().map_err(|_| broken())?;
@@ -170,6 +213,10 @@ impl Cursor {
             Some(("t", value)) if !value.contains('\0') => Key::Text(value.to_owned()),
             _ => return Err(broken()),
         };
+        // A checksum is no signature: anybody can put a text where the list has numbers.
+        if key.kind() != sort.kind() {
+            return Err(broken());
+        }
         Ok(Self { key, id })
     }
 }

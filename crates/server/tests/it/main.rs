@@ -7,9 +7,15 @@ mod callers;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
+mod early_answers;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
+mod forged_cursors;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod late_answers;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]

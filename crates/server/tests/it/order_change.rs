@@ -161,10 +161,10 @@ async fn names_what_is_wrong_with_a_change() {
         ["0", "-1", "+1", "x", "1.5", "%00", "%FF", "1%20", "9223372036854775808", "99999999999999999999"]
     {
         for path in [format!("{ORDERS}/{bad}"), format!("{ORDERS}/{bad}/timeline")] {
-            root.get(&path).await.invalid(&["path"]);
+            root.get(&path).await.invalid(&["order_id"]);
         }
-        root.patch(&format!("{ORDERS}/{bad}"), json!({"status": "paid"})).await.invalid(&["path"]);
-        root.post(&format!("{ORDERS}/{bad}/cancel"), json!({})).await.invalid(&["path"]);
+        root.patch(&format!("{ORDERS}/{bad}"), json!({"status": "paid"})).await.invalid(&["order_id"]);
+        root.post(&format!("{ORDERS}/{bad}/cancel"), json!({})).await.invalid(&["order_id"]);
     }
     root.patch(&format!("{ORDERS}/9223372036854775807"), json!({"status": "paid"}))
         .await
@@ -209,6 +209,9 @@ async fn tags_spare_a_read_and_guard_a_change() {
     let fresh = [("if-match", "\"2\"")];
     let order = root.send(Method::POST, &format!("{path}/ship"), &fresh, None::<Bytes>).await.expect(200);
     assert_eq!((&order["version"], &order["status"]), (&json!(3), &json!("shipped")));
+    // Said twice with the same tag: the effect stands.
+    let again = root.send(Method::POST, &format!("{path}/ship"), &fresh, None::<Bytes>).await.expect(200);
+    assert_eq!(again, order);
     assert_eq!(change("*", "delivered").await.expect(200)["version"], 4);
     app.verify().await;
 }

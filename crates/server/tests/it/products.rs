@@ -262,6 +262,15 @@ async fn a_product_is_erased_or_archived_if_orders_refer_to_it() {
     lists(&customer, "", &[ordered]).await;
     staff.post(&format!("{}/restore", path(77)), json!({})).await.problem(404, "PRODUCT_NOT_FOUND");
     staff.post(&restore, json!({"x": 1})).await.invalid(&["x"]);
+    staff.delete(&path(ordered)).await.expect(200);
+    let restore_seen = async |tag| {
+        let seen = [("if-match", tag)];
+        staff.send(Method::POST, &restore, &seen, None::<String>).await
+    };
+    restore_seen("\"3\"").await.problem(412, "PRECONDITION_FAILED");
+    restore_seen("\"4.1\"").await.expect(200);
+    restore_seen("\"4.1\"").await.problem(412, "PRECONDITION_FAILED");
+    restore_seen("*").await.expect(200);
     app.verify().await;
 }
 

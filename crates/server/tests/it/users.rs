@@ -285,8 +285,8 @@ async fn bad_ids_are_refused() {
     let root = app.admin().await;
     for id in ["0", "-1", "+1", "abc", "1.0", "99999999999999999999", "%00", "%ff", "1%20", "%F0%9F%98%80"] {
         let path = format!("{USERS}/{id}");
-        root.get(&path).await.invalid(&["path"]);
-        root.patch(&path, json!({})).await.invalid(&["path"]);
+        root.get(&path).await.invalid(&["user_id"]);
+        root.patch(&path, json!({})).await.invalid(&["user_id"]);
     }
     root.get(&format!("{USERS}/9223372036854775807")).await.problem(404, "USER_NOT_FOUND");
 }

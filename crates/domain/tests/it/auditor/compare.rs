@@ -49,6 +49,7 @@ pub(super) const REACHED: &[(&str, &str)] = &[
     ("PlaceOrder", "VALIDATION_ERROR"),
     ("PlaceOrder", "accepted"),
     ("RestoreProduct", "FORBIDDEN"),
+    ("RestoreProduct", "PRECONDITION_FAILED"),
     ("RestoreProduct", "PRODUCT_NOT_FOUND"),
     ("RestoreProduct", "accepted"),
     ("RevokeSessions", "USER_NOT_FOUND"),

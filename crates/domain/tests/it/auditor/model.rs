@@ -87,6 +87,7 @@ impl Model {
                 staff(context)?;
                 let id = command.product_id.0;
                 let good = self.goods.get_mut(&id).ok_or("PRODUCT_NOT_FOUND")?;
+                seen(command.if_version, good.version)?;
                 if !good.archived {
                     return Ok(Vec::new());
                 }

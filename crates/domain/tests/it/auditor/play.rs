@@ -65,7 +65,10 @@ pub(crate) fn play(seed: u64, next: NextIds) -> (Any, Context) {
             let if_version = version(&mut dice);
             DeleteProduct { product_id: product(&mut dice, next), if_version }.into()
         }
-        88..91 => RestoreProduct { product_id: product(&mut dice, next) }.into(),
+        88..91 => {
+            let if_version = version(&mut dice);
+            RestoreProduct { product_id: product(&mut dice, next), if_version }.into()
+        }
         _ => person(&mut dice, next),
     };
     (command, context)

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::OrderPath;
 use super::body::{OrderBody, OrderFound};
-use crate::api::headers::{IdempotencyKey, IfMatch};
+use crate::api::headers::{IdempotencyKey, IfMatchOfOrder};
 use crate::app::App;
 use crate::http::problem::{NotFound, PreconditionFailed, Problem, WriteProblems};
 use crate::request::{Caller, Conditions, NoBody, OperationBody, PathId, Staff, Write, run};
@@ -44,10 +44,9 @@ async fn change(
 /// Carries out the one step that leads to `status`. A status that cannot be reached in one step is refused with
 /// 409 `INVALID_TRANSITION`, which names `status_now` and `requested`; the status that the order has already
 /// changes nothing. A cancelled order gives back exactly the stock that it still holds. Staff may do all that;
-/// customers may set their own orders to `cancelled` as long as they are neither paid nor shipped. `If-Match` is not
-/// looked at where nothing is left to do.
+/// customers may set their own orders to `cancelled` as long as they are neither paid nor shipped.
 #[utoipa::path(patch, path = "/orders/{order_id}", tag = "orders", operation_id = "change_order",
-    params(OrderPath, IdempotencyKey, IfMatch),
+    params(OrderPath, IdempotencyKey, IfMatchOfOrder),
     request_body(content = ChangeOrderBody, example = json!({"status": "paid"})),
     responses(
         (status = 200, description = "The order as it is now", body = OrderBody<'static>,
@@ -70,7 +69,7 @@ pub(super) async fn change_order(
 /// Accepts a pending order. Takes its stock if the order allocates at confirmation: all or nothing. An order that is
 /// confirmed already, or further, stays as it is.
 #[utoipa::path(post, path = "/orders/{order_id}/confirm", tag = "orders", operation_id = "confirm_order",
-    params(OrderPath, IdempotencyKey, IfMatch),
+    params(OrderPath, IdempotencyKey, IfMatchOfOrder),
     responses(OrderFound, WriteProblems, NotFound, PreconditionFailed),
     security(("bearer" = []), ("password" = [])))]
 pub(super) async fn confirm_order(
@@ -87,7 +86,7 @@ pub(super) async fn confirm_order(
 /// A pending order is confirmed first. An order that is on its way or delivered can still be paid. One that is paid
 /// already stays as it is.
 #[utoipa::path(post, path = "/orders/{order_id}/pay", tag = "orders", operation_id = "pay_order",
-    params(OrderPath, IdempotencyKey, IfMatch),
+    params(OrderPath, IdempotencyKey, IfMatchOfOrder),
     responses(OrderFound, WriteProblems, NotFound, PreconditionFailed),
     security(("bearer" = []), ("password" = [])))]
 pub(super) async fn pay_order(
@@ -103,7 +102,7 @@ pub(super) async fn pay_order(
 ///
 /// The goods of a confirmed order, paid or not, leave the house and the stock.
 #[utoipa::path(post, path = "/orders/{order_id}/ship", tag = "orders", operation_id = "ship_order",
-    params(OrderPath, IdempotencyKey, IfMatch),
+    params(OrderPath, IdempotencyKey, IfMatchOfOrder),
     responses(OrderFound, WriteProblems, NotFound, PreconditionFailed),
     security(("bearer" = []), ("password" = [])))]
 pub(super) async fn ship_order(
@@ -119,7 +118,7 @@ pub(super) async fn ship_order(
 ///
 /// The goods of a shipped order have arrived. If it is paid, too, it is complete.
 #[utoipa::path(post, path = "/orders/{order_id}/deliver", tag = "orders", operation_id = "deliver_order",
-    params(OrderPath, IdempotencyKey, IfMatch),
+    params(OrderPath, IdempotencyKey, IfMatchOfOrder),
     responses(OrderFound, WriteProblems, NotFound, PreconditionFailed),
     security(("bearer" = []), ("password" = [])))]
 pub(super) async fn deliver_order(
@@ -137,7 +136,7 @@ pub(super) async fn deliver_order(
 /// neither paid nor shipped, staff any order that has not been shipped. An order that is cancelled already stays as it
 /// is.
 #[utoipa::path(post, path = "/orders/{order_id}/cancel", tag = "orders", operation_id = "cancel_order",
-    params(OrderPath, IdempotencyKey, IfMatch),
+    params(OrderPath, IdempotencyKey, IfMatchOfOrder),
     responses(OrderFound, WriteProblems, NotFound, PreconditionFailed),
     security(("bearer" = []), ("password" = [])))]
 pub(super) async fn cancel_order(

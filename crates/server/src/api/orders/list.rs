@@ -7,11 +7,11 @@ use utoipa::ToSchema;
 
 use super::body::{OrderBody, example};
 use crate::app::App;
-use crate::app::views::{OrderListing, OrderQuery, OrderSort, OrderView, Page, Scope, SortValue, Start};
+use crate::app::views::{OrderListing, OrderQuery, OrderSort, OrderView, Scope, Start};
 use crate::http::problem::{BadRequest, FieldError, Problem, Unauthenticated, Unavailable};
 use crate::http::reply::Reply;
 use crate::request::{Caller, Paged};
-use crate::wire::paging::{Cursor, Key, PageParams};
+use crate::wire::paging::{ByNumber, Cursor, Key, PageParams};
 use crate::wire::time::Moment;
 use crate::wire::values::{Id, Status};
 
@@ -156,7 +156,7 @@ pub(super) async fn list_orders(
 ) -> Result<Reply, Problem> {
     let filter = list.query;
     let (word, sort, descending) = filter.sort.unwrap_or(SortWord::IdDescending).parts();
-    let page = numbered(list.page(word)?)?;
+    let page = list.page(&ByNumber(word))?;
     let (placed_from_us, placed_before_us) = filter.range()?;
     let query = OrderQuery {
         scope: if caller.actor.is_staff() { Scope::All } else { Scope::Of(caller.actor.user_id) },
@@ -170,21 +170,15 @@ pub(super) async fn list_orders(
         page,
     };
     let found = app.reads().orders(&query).await?;
-    Ok(Reply::ok(&body(&found, &query, word, &app.settings().currency)))
+    Ok(Reply::ok(&body(&found, &query, ByNumber(word), &app.settings().currency)))
 }
 
-/// The page, unless its cursor starts at a text: all that orders are sorted by are numbers.
-fn numbered(page: Page) -> Result<Page, Problem> {
-    match page.start {
-        Start::After { value: SortValue::Text(_), .. } => Err(Problem::invalid(
-            "cursor",
-            "is not a cursor of this API; take next_cursor of the previous page",
-        )),
-        _ => Ok(page),
-    }
-}
-
-fn body<'a>(found: &'a OrderListing, query: &OrderQuery, word: &str, currency: &'a str) -> OrdersBody<'a> {
+fn body<'a>(
+    found: &'a OrderListing,
+    query: &OrderQuery,
+    order: ByNumber,
+    currency: &'a str,
+) -> OrdersBody<'a> {
     let rows = &found.listing.rows;
     let last = rows.last().filter(|_| found.listing.more);
     OrdersBody {
@@ -197,7 +191,7 @@ fn body<'a>(found: &'a OrderListing, query: &OrderQuery, word: &str, currency: &
             Start::Offset(offset) => Some(offset),
             Start::After { .. } => None,
         },
-        next_cursor: last.map(|last| cursor(last, query.sort).encode(word)),
+        next_cursor: last.map(|last| cursor(last, query.sort).encode(&order)),
         total_amount_cents: found.total_amount_cents,
         total_quantity: found.total_quantity,
     }

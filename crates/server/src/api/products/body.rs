@@ -122,7 +122,7 @@ impl<'a> ProductListBody<'a> {
                 Start::Offset(offset) => Some(offset),
                 Start::After { .. } => None,
             },
-            next_cursor: last.map(|view| order.cursor_after(view).encode(order.word())),
+            next_cursor: last.map(|view| order.cursor_after(view).encode(&order)),
         }
     }
 }

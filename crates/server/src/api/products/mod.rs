@@ -60,7 +60,7 @@ async fn list(State(app): State<App>, caller: Caller, paged: Paged<ProductFilter
         active: filter.active,
         low_stock: filter.low_stock,
         archived,
-        ..product_query(order, paged.page(order.word())?)
+        ..product_query(order, paged.page(&order)?)
     };
     answer_list(&app, &query, order).await
 }
@@ -80,7 +80,7 @@ async fn low_stock(State(app): State<App>, _: Staff, paged: Paged<LowStockFilter
     let query = ProductQuery {
         active: paged.query.active,
         low_stock: Some(true),
-        ..product_query(order, paged.page(order.word())?)
+        ..product_query(order, paged.page(&order)?)
     };
     answer_list(&app, &query, order).await
 }
@@ -183,7 +183,7 @@ async fn update(
 /// refer to is archived: it keeps its SKU, takes no orders and no changes, and can be restored.
 #[utoipa::path(delete, path = "/products/{product_id}", tag = "products", operation_id = "delete_product",
     security(("bearer" = []), ("password" = [])),
-    params(("product_id" = Id, Path, description = "Number of the product"), IfMatch),
+    params(("product_id" = Id, Path, description = "Number of the product"), IfMatch, IdempotencyKey),
     responses(
         (status = 200, description = "The product is archived, because orders refer to it", body = ProductBody,
             headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
@@ -233,17 +233,18 @@ async fn toggle_active(
 /// A product that is not archived is shown as it is.
 #[utoipa::path(post, path = "/products/{product_id}/restore", tag = "products", operation_id = "restore_product",
     security(("bearer" = []), ("password" = [])),
-    params(("product_id" = Id, Path, description = "Number of the product"), IdempotencyKey),
+    params(("product_id" = Id, Path, description = "Number of the product"), IfMatch, IdempotencyKey),
     responses(
         (status = 200, description = "The product as it is now", body = ProductBody,
             headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
             example = json!(example())),
-        WriteProblems, NotFound))]
+        WriteProblems, NotFound, PreconditionFailed))]
 async fn restore(
     State(app): State<App>,
     Staff(caller): Staff,
     PathId(id): PathId,
     Write { body: NoBody {}, conditions }: Write<NoBody>,
 ) -> Result<Response, Problem> {
-    run(&app, &caller, conditions, RestoreProduct { product_id: ProductId(id) }, shown(&app)).await
+    let command = RestoreProduct { product_id: ProductId(id), if_version: conditions.if_version };
+    run(&app, &caller, conditions, command, shown(&app)).await
 }

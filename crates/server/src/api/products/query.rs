@@ -10,7 +10,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::app::views::{Page, ProductQuery, ProductSort, ProductView};
-use crate::wire::paging::{Cursor, Key};
+use crate::wire::paging::{Cursor, Key, KeyKind, Sort};
 use crate::wire::values::SearchText;
 
 /// Which products.
@@ -74,11 +74,6 @@ impl ProductOrder {
     /// The emptiest first.
     pub(super) const BY_AVAILABLE: Self = WORDS[8];
 
-    /// As the query spells it.
-    pub(super) const fn word(self) -> &'static str {
-        self.word
-    }
-
     fn descending(self) -> bool {
         self.word.starts_with('-')
     }
@@ -95,6 +90,21 @@ impl ProductOrder {
             ProductSort::CreatedAt => Key::Int(product.created_at_us),
         };
         Cursor { key, id: product.id.0 }
+    }
+}
+
+impl Sort for ProductOrder {
+    fn word(&self) -> &'static str {
+        self.word
+    }
+
+    fn kind(&self) -> KeyKind {
+        match self.by {
+            ProductSort::Name | ProductSort::Sku => KeyKind::Text,
+            ProductSort::Id | ProductSort::Price | ProductSort::Available | ProductSort::CreatedAt => {
+                KeyKind::Int
+            }
+        }
     }
 }
 

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::app::views::{Listing, MovementView, Page, Start};
-use crate::wire::paging::{Cursor, Key};
+use crate::wire::paging::{ByNumber, Cursor, Key};
 use crate::wire::time::Rfc3339;
 use crate::wire::values::MovementKind;
 
 /// The one order of the ledger: latest first.
-pub(super) const BY_LATEST: &str = "-id";
+pub(super) const BY_LATEST: ByNumber = ByNumber("-id");
 
 /// A line of the ledger: who changed the stock of a product, when, why, and from what to what.
 #[derive(Serialize, ToSchema)]
@@ -103,7 +103,7 @@ impl<'a> MovementListBody<'a> {
                 Start::Offset(offset) => Some(offset),
                 Start::After { .. } => None,
             },
-            next_cursor: last.map(|view| Cursor { key: Key::Int(view.id), id: view.id }.encode(BY_LATEST)),
+            next_cursor: last.map(|view| Cursor { key: Key::Int(view.id), id: view.id }.encode(&BY_LATEST)),
         }
     }
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::wire::query::{Nothing, parse_paged};
 
 fn page(raw: &str) -> Result<Page, Invalid> {
-    parse_paged::<Nothing>(Some(raw)).and_then(|(_, params)| params.resolve("newest"))
+    parse_paged::<Nothing>(Some(raw)).and_then(|(_, params)| params.resolve(&ByNumber("newest")))
 }
 
 #[track_caller]
@@ -30,24 +30,50 @@ fn offsets_and_pages() {
     refused("cursor=x&page=1", "cursor", "cannot be combined with page");
 }
 
+/// By text.
+struct ByName;
+
+impl Sort for ByName {
+    fn word(&self) -> &'static str {
+        "name"
+    }
+
+    fn kind(&self) -> KeyKind {
+        KeyKind::Text
+    }
+}
+
+#[track_caller]
+fn survives(key: Key, sort: &impl Sort) {
+    let cursor = Cursor { key, id: 42 };
+    let text = cursor.encode(sort);
+    assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
+    let (_, params) = parse_paged::<Nothing>(Some(&format!("cursor={text}&limit=3"))).unwrap();
+    assert_eq!(params.resolve(sort).unwrap(), Page { limit: 3, position: Position::After(cursor) });
+}
+
 #[test]
 fn cursors_survive_the_journey() {
-    for key in [Key::Int(i64::MIN), Key::Int(0), Key::Text(String::new()), Key::Text("a|b ä\"😀".repeat(40))]
-    {
-        let cursor = Cursor { key, id: 42 };
-        let text = cursor.encode("newest");
-        assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
-        assert_eq!(
-            page(&format!("cursor={text}&limit=3")).unwrap(),
-            Page { limit: 3, position: Position::After(cursor) }
-        );
+    for key in [i64::MIN, 0, i64::MAX] {
+        survives(Key::Int(key), &ByNumber("newest"));
     }
+    for key in [String::new(), "a|b ä\"😀".repeat(40)] {
+        survives(Key::Text(key), &ByName);
+    }
+}
+
+#[test]
+fn cursors_of_another_kind_are_refused() {
+    let text = Cursor { key: Key::Text("x".to_owned()), id: 42 };
+    assert!(Cursor::decode(&text.encode(&ByNumber("newest")), &ByNumber("newest")).is_err());
+    let number = Cursor { key: Key::Int(1), id: 42 };
+    assert!(Cursor::decode(&number.encode(&ByName), &ByName).is_err());
 }
 
 #[test]
 fn broken_cursors_are_refused() {
     let broken = "is not a cursor of this API; take next_cursor of the previous page";
-    let good = Cursor { key: Key::Int(5), id: 42 }.encode("newest");
+    let good = Cursor { key: Key::Int(5), id: 42 }.encode(&ByNumber("newest"));
     for position in 0..good.len() {
         let mut bytes = good.clone().into_bytes();
         bytes[position] = if bytes[position] == b'A' { b'B' } else { b'A' };
@@ -60,7 +86,7 @@ fn broken_cursors_are_refused() {
         refused(&format!("cursor={bad}"), "cursor", broken);
     }
     refused(&format!("cursor={}", "A".repeat(100_000)), "cursor", broken);
-    let other = Cursor { key: Key::Int(5), id: 42 }.encode("oldest");
+    let other = Cursor { key: Key::Int(5), id: 42 }.encode(&ByNumber("oldest"));
     refused(
         &format!("cursor={other}"),
         "cursor",

@@ -1,6 +1,7 @@
 use serde::Deserialize;
 
 use super::*;
+use crate::wire::paging::ByNumber;
 use crate::wire::time::Moment;
 use crate::wire::values::{Id, Status};
 
@@ -108,6 +109,6 @@ fn pieces_of_the_path() {
 fn lists_share_their_parameters() {
     let (filter, paging) = parse_paged::<Filter>(Some("limit=5&user_id=3&offset=10")).unwrap();
     assert_eq!(filter.user_id.map(Id::get), Some(3));
-    let page = paging.resolve("id").unwrap();
+    let page = paging.resolve(&ByNumber("id")).unwrap();
     assert_eq!((page.limit, page.offset()), (5, Some(10)));
 }
