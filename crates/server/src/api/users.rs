@@ -198,7 +198,7 @@ fn user_not_found(id: i64) -> Problem {
         ReadProblems,
     ))]
 async fn list_users(State(app): State<App>, _: Admin, paged: Paged<UserFilter>) -> Result<Reply, Problem> {
-    let page = paged.page(BY_ID)?;
+    let page = paged.page(BY_ID, false)?;
     let filter = paged.query;
     let limit = page.limit;
     let offset = match &page.start {

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::body::{OrderBody, example};
 use crate::app::App;
-use crate::app::views::{OrderListing, OrderQuery, OrderSort, OrderView, Page, Scope, SortValue, Start};
+use crate::app::views::{OrderListing, OrderQuery, OrderSort, OrderView, Scope, Start};
 use crate::http::problem::{BadRequest, FieldError, Problem, Unauthenticated, Unavailable};
 use crate::http::reply::Reply;
 use crate::request::{Caller, Paged};
@@ -156,7 +156,7 @@ pub(super) async fn list_orders(
 ) -> Result<Reply, Problem> {
     let filter = list.query;
     let (word, sort, descending) = filter.sort.unwrap_or(SortWord::IdDescending).parts();
-    let page = numbered(list.page(word)?)?;
+    let page = list.page(word, false)?;
     let (placed_from_us, placed_before_us) = filter.range()?;
     let query = OrderQuery {
         scope: if caller.actor.is_staff() { Scope::All } else { Scope::Of(caller.actor.user_id) },
@@ -171,17 +171,6 @@ pub(super) async fn list_orders(
     };
     let found = app.reads().orders(&query).await?;
     Ok(Reply::ok(&body(&found, &query, word, &app.settings().currency)))
-}
-
-/// The page, unless its cursor starts at a text: all that orders are sorted by are numbers.
-fn numbered(page: Page) -> Result<Page, Problem> {
-    match page.start {
-        Start::After { value: SortValue::Text(_), .. } => Err(Problem::invalid(
-            "cursor",
-            "is not a cursor of this API; take next_cursor of the previous page",
-        )),
-        _ => Ok(page),
-    }
 }
 
 fn body<'a>(found: &'a OrderListing, query: &OrderQuery, word: &str, currency: &'a str) -> OrdersBody<'a> {

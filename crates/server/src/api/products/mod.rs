@@ -60,7 +60,7 @@ async fn list(State(app): State<App>, caller: Caller, paged: Paged<ProductFilter
         active: filter.active,
         low_stock: filter.low_stock,
         archived,
-        ..product_query(order, paged.page(order.word())?)
+        ..product_query(order, paged.page(order.word(), order.is_textual())?)
     };
     answer_list(&app, &query, order).await
 }
@@ -80,7 +80,7 @@ async fn low_stock(State(app): State<App>, _: Staff, paged: Paged<LowStockFilter
     let query = ProductQuery {
         active: paged.query.active,
         low_stock: Some(true),
-        ..product_query(order, paged.page(order.word())?)
+        ..product_query(order, paged.page(order.word(), order.is_textual())?)
     };
     answer_list(&app, &query, order).await
 }

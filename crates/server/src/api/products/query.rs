@@ -79,6 +79,11 @@ impl ProductOrder {
         self.word
     }
 
+    /// Whether it goes by a text.
+    pub(super) const fn is_textual(self) -> bool {
+        matches!(self.by, ProductSort::Name | ProductSort::Sku)
+    }
+
     fn descending(self) -> bool {
         self.word.starts_with('-')
     }

@@ -158,7 +158,7 @@ async fn movements(
     PathId(id): PathId,
     paged: Paged<Nothing>,
 ) -> Result<Reply, Problem> {
-    let page = paged.page(BY_LATEST)?;
+    let page = paged.page(BY_LATEST, false)?;
     let product_id = ProductId(id);
     let listing = app.reads().movements(product_id, &page).await?;
     if listing.rows.is_empty() && !is_known(&app, product_id).await? {
