@@ -68,7 +68,7 @@ impl Pool {
         };
         // Nobody else has it, so this does not wait.
         let connection = connection.lock_owned().await;
-        Ok(Reader { connection: Some(connection), pool: Arc::clone(self), _permit: permit })
+        Ok(Reader { connection: Some(connection), pool: Arc::clone(self), permit: Some(permit) })
     }
 
     pub(super) async fn begin(&self) -> Result<Transaction, StoreError> {
@@ -221,11 +221,11 @@ impl Connection {
 /// A reader that is in use.
 #[derive(Debug)]
 pub(super) struct Reader {
-    // Dropped in this order: whoever gets the permit finds a connection that is free. It is absent while it works
-    // on another thread, and stays so if that work was abandoned: the connection is closed then.
+    // Dropped in this order: whoever gets the permit finds a connection that is free. Both are absent while they work
+    // on another thread, and stay so if that work was abandoned: when it ends, the connection is closed.
     connection: Option<OwnedMutexGuard<Connection>>,
     pool: Arc<Pool>,
-    _permit: OwnedSemaphorePermit,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Reader {
@@ -240,12 +240,16 @@ impl Reader {
         work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let mut connection = self.connection.take().ok_or_else(abandoned)?;
+        // Goes along, for the work goes on when its caller has left.
+        let permit = self.permit.take();
         let done = tokio::task::spawn_blocking(move || {
             let result = work(&mut connection);
-            (connection, result)
+            (connection, permit, result)
         });
-        let (connection, result) = done.await.map_err(|error| StoreError::ConnectionLost(error.into()))?;
+        let (connection, permit, result) =
+            done.await.map_err(|error| StoreError::ConnectionLost(error.into()))?;
         self.connection = Some(connection);
+        self.permit = permit;
         result
     }
 
