@@ -10,7 +10,7 @@ use crate::StoreError;
 use crate::driver::{Cell, Rows, Transaction, UpdateRows};
 use crate::job::{IdempotencyKey, KeptAnswer};
 use crate::load::NextLines;
-use crate::rows::search_text;
+use crate::rows::{search_text, user_search_text};
 use crate::tables::{
     DELETE_LEVELS, DELETE_PRODUCTS, INSERT_EVENTS, INSERT_ITEMS, INSERT_LEVELS, INSERT_MOVEMENTS,
     INSERT_ORDERS, INSERT_PRODUCTS, INSERT_USERS, UPDATE_COUNTERS, UPDATE_ITEMS, UPDATE_LEVELS,
@@ -135,6 +135,7 @@ impl Pending {
         let (mut new, mut old) = (Rows::new(), Rows::new());
         for user in self.users.iter().filter_map(|id| snapshot.user(*id)) {
             let key = domain::username_key(&user.username);
+            let search = user_search_text(user);
             let rows = if user.id.0 >= first.user { &mut new } else { &mut old };
             rows.push([
                 user.id.0.into(),
@@ -142,6 +143,7 @@ impl Pending {
                 (&key).into(),
                 user.email.as_deref().into(),
                 user.full_name.as_deref().into(),
+                (&search).into(),
                 user.role.word().into(),
                 (&user.password_hash).into(),
                 user.token_generation.into(),
