@@ -17,6 +17,10 @@ use crate::tables::{
     UPDATE_ORDERS, UPDATE_PRODUCTS, UPDATE_USERS, UPSERT_ANSWERS, UPSERT_META,
 };
 
+/// The oldest answers go first, so many at a time: all other commands wait meanwhile.
+const FORGOTTEN_AT_ONCE: i64 = 500;
+const LAST_OF_PORTION: &str = "SELECT k.created_at_us FROM idempotency_keys k WHERE k.created_at_us < ? \
+     ORDER BY k.created_at_us LIMIT 1 OFFSET ?";
 const FORGET_ANSWERS: &str = "DELETE FROM idempotency_keys WHERE created_at_us < ?";
 
 /// The one location there is for now.
@@ -121,7 +125,10 @@ impl Pending {
         transaction.delete_rows(&DELETE_LEVELS, &levels).await?;
         transaction.delete_rows(&DELETE_PRODUCTS, &products).await?;
         if let Some(before_us) = self.forget_before_us {
-            transaction.execute(FORGET_ANSWERS, &[before_us.into()]).await?;
+            let others = (FORGOTTEN_AT_ONCE - 1).into();
+            let last = transaction.query(LAST_OF_PORTION, &[before_us.into(), others]).await?;
+            let end_us = last.first().map(|row| row.int(0)).transpose()?.map_or(before_us, |last| last + 1);
+            transaction.execute(FORGET_ANSWERS, &[end_us.into()]).await?;
         }
         Ok(())
     }
