@@ -59,7 +59,7 @@ impl Store {
         }
         select.page(Order { by: None, textual: false, id: "u.id", descending: false }, &query.page)?;
         let (sql, params) = select.parts();
-        let found = self.database().reader().await?.query_dynamic_long(sql, params).await?;
+        let found = self.database().long_reader().await?.query_dynamic_long(sql, params).await?;
         listing(found, &query.page, |mut row| rows::user(&mut row))
     }
 
