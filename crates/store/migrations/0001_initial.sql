@@ -35,6 +35,8 @@ CREATE TABLE users (
     username_key {key 64} NOT NULL,
     email {key 254},
     full_name {text},
+    -- Login name, e-mail address and full name in lower case, for LIKE.
+    search_text {text} NOT NULL,
     role {key 16} NOT NULL,
     password_hash {text} NOT NULL,
     -- Raised to make every token issued before worthless.

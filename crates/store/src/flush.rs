@@ -10,13 +10,17 @@ use crate::StoreError;
 use crate::driver::{Cell, Rows, Transaction, UpdateRows};
 use crate::job::{IdempotencyKey, KeptAnswer};
 use crate::load::NextLines;
-use crate::rows::search_text;
+use crate::rows::{search_text, user_search_text};
 use crate::tables::{
     DELETE_LEVELS, DELETE_PRODUCTS, INSERT_EVENTS, INSERT_ITEMS, INSERT_LEVELS, INSERT_MOVEMENTS,
     INSERT_ORDERS, INSERT_PRODUCTS, INSERT_USERS, UPDATE_COUNTERS, UPDATE_ITEMS, UPDATE_LEVELS,
     UPDATE_ORDERS, UPDATE_PRODUCTS, UPDATE_USERS, UPSERT_ANSWERS, UPSERT_META,
 };
 
+/// The oldest answers go first, so many at a time: all other commands wait meanwhile.
+const FORGOTTEN_AT_ONCE: i64 = 500;
+const LAST_OF_PORTION: &str = "SELECT k.created_at_us FROM idempotency_keys k WHERE k.created_at_us < ? \
+     ORDER BY k.created_at_us LIMIT 1 OFFSET ?";
 const FORGET_ANSWERS: &str = "DELETE FROM idempotency_keys WHERE created_at_us < ?";
 
 /// The one location there is for now.
@@ -121,7 +125,10 @@ impl Pending {
         transaction.delete_rows(&DELETE_LEVELS, &levels).await?;
         transaction.delete_rows(&DELETE_PRODUCTS, &products).await?;
         if let Some(before_us) = self.forget_before_us {
-            transaction.execute(FORGET_ANSWERS, &[before_us.into()]).await?;
+            let others = (FORGOTTEN_AT_ONCE - 1).into();
+            let last = transaction.query(LAST_OF_PORTION, &[before_us.into(), others]).await?;
+            let end_us = last.first().map(|row| row.int(0)).transpose()?.map_or(before_us, |last| last + 1);
+            transaction.execute(FORGET_ANSWERS, &[end_us.into()]).await?;
         }
         Ok(())
     }
@@ -135,6 +142,7 @@ impl Pending {
         let (mut new, mut old) = (Rows::new(), Rows::new());
         for user in self.users.iter().filter_map(|id| snapshot.user(*id)) {
             let key = domain::username_key(&user.username);
+            let search = user_search_text(user);
             let rows = if user.id.0 >= first.user { &mut new } else { &mut old };
             rows.push([
                 user.id.0.into(),
@@ -142,6 +150,7 @@ impl Pending {
                 (&key).into(),
                 user.email.as_deref().into(),
                 user.full_name.as_deref().into(),
+                (&search).into(),
                 user.role.word().into(),
                 (&user.password_hash).into(),
                 user.token_generation.into(),

@@ -136,3 +136,10 @@ pub(crate) fn item(row: &mut Row, at: usize) -> Result<(OrderId, OrderItem), Sto
 pub(crate) fn search_text(product: &Product) -> String {
     format!("{}\n{}", product.sku, product.name).to_lowercase()
 }
+
+/// The text that the search of users looks into.
+pub(crate) fn user_search_text(user: &User) -> String {
+    let (email, full_name) = (user.email.as_deref(), user.full_name.as_deref());
+    format!("{}\n{}\n{}", user.username, email.unwrap_or_default(), full_name.unwrap_or_default())
+        .to_lowercase()
+}

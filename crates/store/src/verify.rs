@@ -205,7 +205,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read, or is damaged beyond what can be added up.
     pub async fn verify(&self) -> Result<VerifyReport, StoreError> {
-        let mut reader = self.database().reader().await?;
+        let mut reader = self.database().long_reader().await?;
         reader.begin_snapshot().await?;
         let report = examine(&mut reader).await;
         let ended = reader.end_snapshot().await;

@@ -206,8 +206,7 @@ pub struct EventView {
 /// Which users.
 #[derive(Debug, Clone)]
 pub struct UserQuery {
-    /// Text to be found in login name, full name or e-mail address, without regard to case (of full names, SQLite
-    /// knows the case of ASCII letters alone).
+    /// Text to be found in login name, full name or e-mail address, without regard to case.
     pub text: Option<String>,
     /// With this role.
     pub role: Option<Role>,

@@ -31,7 +31,8 @@ impl Command for OpenShop {
     }
 }
 
-/// Forgets the answers kept for repeated requests once they are too old to be asked for.
+/// Forgets the answers kept for repeated requests once they are too old to be asked for: the oldest first, and no more
+/// at once than others can wait for.
 #[derive(Debug, Clone)]
 pub struct ForgetAnswers {
     /// Everything before this time goes, microseconds since 1970 UTC.

@@ -83,6 +83,7 @@ async fn lists_filter_and_page() {
     }
     let sam = app.user(&root, "sam", "staff").await;
     root.patch(&format!("{USERS}/3"), json!({"is_active": false})).await.expect(200);
+    root.patch(&path(&sam), json!({"full_name": "Émile Åberg"})).await.expect(200);
     let list = async |query: &str| root.get(&format!("{USERS}{query}")).await;
     let all = list("").await.expect(200);
     assert_eq!(names(&all), ["root", "anna", "bert", "carl", "sam"]);
@@ -94,7 +95,11 @@ async fn lists_filter_and_page() {
         ("?q=100%25", &["anna", "bert", "carl"]),
         ("?q=%25", &["anna", "bert", "carl"]),
         ("?q=_", &[]),
-        ("?q=sam+ex", &["sam"]),
+        ("?q=sam+ex", &[]),
+        // Émile, éMILE, åberg.
+        ("?q=%C3%89mile", &["sam"]),
+        ("?q=%C3%A9MILE", &["sam"]),
+        ("?q=%C3%A5berg", &["sam"]),
         ("?role=admin", &["root"]),
         ("?role=staff", &["sam"]),
         ("?role=customer&active=true", &["anna", "carl"]),

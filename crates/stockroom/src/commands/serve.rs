@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::{demo, lock, output};
 
 /// How often answers that nobody may ask for any more are forgotten.
-const HOUSEKEEPING: Duration = Duration::from_secs(60 * 60);
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
 
 /// Serves the API until SIGTERM or Ctrl-C, then answers what was accepted and returns.
 pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
@@ -111,9 +111,17 @@ async fn keep_house(app: App) {
     let mut ticks = tokio::time::interval(HOUSEKEEPING);
     loop {
         ticks.tick().await;
-        let command = ForgetAnswers { before_us: clock::now_us().saturating_sub(store::ANSWER_LIFE_US) };
-        if let Err(error) = execute(&app, command).await {
-            tracing::warn!(%error, "old answers could not be forgotten; the next attempt is in an hour");
+        if let Err(error) = forget_answers(&app).await {
+            tracing::warn!(%error, "old answers could not be forgotten; the next attempt is in a minute");
         }
     }
+}
+
+/// Forgets portion after portion, between which others have their turn.
+async fn forget_answers(app: &App) -> anyhow::Result<()> {
+    let before_us = clock::now_us().saturating_sub(store::ANSWER_LIFE_US);
+    while app.reads().oldest_answer_us().await?.is_some_and(|oldest_us| oldest_us < before_us) {
+        let _ = execute(app, ForgetAnswers { before_us }).await?;
+    }
+    Ok(())
 }

@@ -14,7 +14,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
         return output::print("everything adds up");
     }
     output::print(&findings.join("\n"))?;
-    Err(anyhow::anyhow!("{} of the checks found a difference", findings.len()))
+    Err(anyhow::anyhow!("differences found: {}", findings.len()))
 }
 
 /// Compares the ledger with the stock levels and the allocations with the open orders; one line for each difference.

@@ -121,6 +121,19 @@ impl Database {
         }
     }
 
+    /// A connection for queries that may take long. There is one fewer of these, so that they never keep those waiting
+    /// who use [`Database::reader`] for a quick one.
+    ///
+    /// # Errors
+    /// When a connection has to be opened and cannot be.
+    pub async fn long_reader(&self) -> Result<Reader, StoreError> {
+        match &self.pool {
+            Pool::Sqlite(pool) => {
+                Ok(Reader { connection: ReaderConnection::Sqlite(pool.long_reader().await?) })
+            }
+        }
+    }
+
     /// Begins a transaction that may write. On SQLite it is the only one: whoever asks next waits for its end, and
     /// for other processes at most [`Options::busy_timeout`].
     ///

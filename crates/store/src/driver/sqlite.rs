@@ -33,6 +33,8 @@ pub(super) struct Pool {
     /// Readers that nobody uses. Those in use hold a permit each; the others are opened when needed.
     idle: Mutex<Vec<Shared>>,
     permits: Arc<Semaphore>,
+    /// One fewer than there are readers: however many lists are asked for, who looks a row up finds a connection.
+    long_permits: Arc<Semaphore>,
 }
 
 impl Pool {
@@ -52,15 +54,22 @@ impl Pool {
             writer: shared(writer),
             idle: Mutex::new(Vec::new()),
             permits: Arc::new(Semaphore::new(options.readers.max(1))),
+            long_permits: Arc::new(Semaphore::new(options.readers.saturating_sub(1).max(1))),
             options,
         })
     }
 
     pub(super) async fn reader(self: &Arc<Self>) -> Result<Reader, StoreError> {
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
-            .await
-            .map_err(|closed| StoreError::ConnectionLost(closed.into()))?;
+        self.reader_with(None).await
+    }
+
+    pub(super) async fn long_reader(self: &Arc<Self>) -> Result<Reader, StoreError> {
+        let long = acquire(&self.long_permits).await?;
+        self.reader_with(Some(long)).await
+    }
+
+    async fn reader_with(self: &Arc<Self>, long: Option<OwnedSemaphorePermit>) -> Result<Reader, StoreError> {
+        let permit = acquire(&self.permits).await?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
@@ -68,7 +77,7 @@ impl Pool {
         };
         // Nobody else has it, so this does not wait.
         let connection = connection.lock_owned().await;
-        Ok(Reader { connection: Some(connection), pool: Arc::clone(self), _permit: permit })
+        Ok(Reader { connection: Some(connection), pool: Arc::clone(self), permits: Some((permit, long)) })
     }
 
     pub(super) async fn begin(&self) -> Result<Transaction, StoreError> {
@@ -90,6 +99,11 @@ impl Pool {
         let mut writer = self.writer.lock().await;
         super::in_place(|| writer.query("PRAGMA wal_checkpoint(PASSIVE)", &[])).map(drop)
     }
+}
+
+async fn acquire(permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
+    let permit = Arc::clone(permits).acquire_owned().await;
+    permit.map_err(|closed| StoreError::ConnectionLost(closed.into()))
 }
 
 fn shared(connection: Connection) -> Shared {
@@ -221,11 +235,11 @@ impl Connection {
 /// A reader that is in use.
 #[derive(Debug)]
 pub(super) struct Reader {
-    // Dropped in this order: whoever gets the permit finds a connection that is free. It is absent while it works
-    // on another thread, and stays so if that work was abandoned: the connection is closed then.
+    // Dropped in this order: whoever gets the permit finds a connection that is free. Both are absent while they work
+    // on another thread, and stay so if that work was abandoned: when it ends, the connection is closed.
     connection: Option<OwnedMutexGuard<Connection>>,
     pool: Arc<Pool>,
-    _permit: OwnedSemaphorePermit,
+    permits: Option<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)>,
 }
 
 impl Reader {
@@ -240,12 +254,16 @@ impl Reader {
         work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let mut connection = self.connection.take().ok_or_else(abandoned)?;
+        // Goes along, for the work goes on when its caller has left.
+        let permits = self.permits.take();
         let done = tokio::task::spawn_blocking(move || {
             let result = work(&mut connection);
-            (connection, result)
+            (connection, permits, result)
         });
-        let (connection, result) = done.await.map_err(|error| StoreError::ConnectionLost(error.into()))?;
+        let (connection, permits, result) =
+            done.await.map_err(|error| StoreError::ConnectionLost(error.into()))?;
         self.connection = Some(connection);
+        self.permits = permits;
         result
     }
 

@@ -36,7 +36,7 @@ impl Store {
     /// See [`StoreError`].
     pub async fn events(&self, after: i64, limit: u32) -> Result<Vec<EventView>, StoreError> {
         let params = [after.into(), i64::from(limit).into()];
-        let found = self.database().reader().await?.query_long(EVENTS, &params).await?;
+        let found = self.database().long_reader().await?.query_long(EVENTS, &params).await?;
         found.into_iter().map(event).collect()
     }
 }

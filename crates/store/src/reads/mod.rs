@@ -15,7 +15,17 @@ use crate::{Listing, Page, Store, StoreError};
 
 const PING: &str = "SELECT c.next FROM counters c WHERE c.name = 'event'";
 
+const OLDEST_ANSWER: &str = "SELECT MIN(k.created_at_us) FROM idempotency_keys k";
+
 impl Store {
+    /// When the oldest of the kept answers was given, microseconds since 1970 UTC.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn oldest_answer_us(&self) -> Result<Option<i64>, StoreError> {
+        self.first(OLDEST_ANSWER, &[]).await?.map_or(Ok(None), |row| row.opt_int(0))
+    }
+
     /// Whether the database answers, and holds a shop.
     ///
     /// # Errors

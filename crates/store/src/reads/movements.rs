@@ -22,7 +22,7 @@ impl Store {
         select.filter("m.product_id = ?", [id.0.into()]);
         select.page(Order { by: None, textual: false, id: "m.id", descending: true }, page)?;
         let (sql, params) = select.parts();
-        let found = self.database().reader().await?.query_dynamic_long(sql, params).await?;
+        let found = self.database().long_reader().await?.query_dynamic_long(sql, params).await?;
         listing(found, page, movement)
     }
 }

@@ -64,7 +64,7 @@ impl Store {
     /// [`StoreError::Misuse`] when the page starts at a value of another type than the sort has; see also
     /// [`StoreError`].
     pub async fn orders(&self, query: &OrderQuery) -> Result<OrderListing, StoreError> {
-        let mut reader = self.database().reader().await?;
+        let mut reader = self.database().long_reader().await?;
         reader.begin_snapshot().await?;
         let found = list(&mut reader, query).await;
         let ended = reader.end_snapshot().await;

@@ -70,7 +70,7 @@ impl Store {
         };
         select.page(Order { by, textual, id: "p.id", descending: query.descending }, &query.page)?;
         let (sql, params) = select.parts();
-        let found = self.database().reader().await?.query_dynamic_long(sql, params).await?;
+        let found = self.database().long_reader().await?.query_dynamic_long(sql, params).await?;
         listing(found, &query.page, view)
     }
 }

@@ -55,11 +55,11 @@ impl Store {
         select.filter_some("u.role = ?", query.role.map(|role| role.word().into()));
         select.filter_some("u.is_active = ?", query.active.map(Into::into));
         if let Some(text) = &query.text {
-            select.filter_text(&["u.username_key", "u.email", "LOWER(u.full_name)"], &text.to_lowercase());
+            select.filter_text(&["u.search_text"], &text.to_lowercase());
         }
         select.page(Order { by: None, textual: false, id: "u.id", descending: false }, &query.page)?;
         let (sql, params) = select.parts();
-        let found = self.database().reader().await?.query_dynamic_long(sql, params).await?;
+        let found = self.database().long_reader().await?.query_dynamic_long(sql, params).await?;
         listing(found, &query.page, |mut row| rows::user(&mut row))
     }
 

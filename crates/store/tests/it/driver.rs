@@ -216,6 +216,32 @@ async fn a_snapshot_does_not_move_and_readers_cannot_write() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn long_queries_leave_a_reader_to_quick_ones() {
+    let fixture = Fixture::with(Options { readers: 3, ..Options::default() }).await;
+    let moment = Duration::from_millis(20);
+    let _long =
+        [fixture.database.long_reader().await.unwrap(), fixture.database.long_reader().await.unwrap()];
+    assert!(tokio::time::timeout(moment, fixture.database.long_reader()).await.is_err(), "it waits");
+    let mut quick = fixture.database.reader().await.unwrap();
+    assert_eq!(quick.query("SELECT 7", &[]).await.unwrap()[0].int(0).unwrap(), 7);
+}
+
+/// Whoever asks for long lists and hangs up must not get more of the machine than those who wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_abandoned_query_counts_as_long_as_it_runs() {
+    const LONG: &str = "WITH RECURSIVE t (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 3000000) \
+         SELECT COUNT(*) FROM t";
+    let fixture = Fixture::with(Options { readers: 1, ..Options::default() }).await;
+    let mut reader = fixture.database.reader().await.unwrap();
+    let moment = Duration::from_millis(20);
+    assert!(tokio::time::timeout(moment, reader.query_long(LONG, &[])).await.is_err(), "it runs for longer");
+    drop(reader);
+    assert!(tokio::time::timeout(moment, fixture.database.reader()).await.is_err(), "it still runs");
+    let mut next = fixture.database.reader().await.unwrap();
+    assert_eq!(next.query("SELECT 7", &[]).await.unwrap()[0].int(0).unwrap(), 7);
+}
+
 #[tokio::test]
 async fn urls_are_checked() {
     for url in [

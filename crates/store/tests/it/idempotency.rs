@@ -95,6 +95,25 @@ async fn an_answer_is_kept_for_a_day() {
     assert!(shop.ints("SELECT status FROM idempotency_keys").await.is_empty());
 }
 
+/// All other commands wait while answers are forgotten, so it must not be for seconds after a busy day.
+#[tokio::test]
+async fn old_answers_are_forgotten_in_portions() {
+    let shop = shop().await;
+    let mut batch = Batch::default();
+    for number in 0..1200 {
+        // The last 300 of them share one microsecond.
+        let key = key(7, &format!("k{number}"), "same", i64::from(number.min(900)));
+        batch.add_keyed(shop.context(), key, new_order(None, &[(ProductId(1), 1000)]));
+    }
+    shop.write(&mut batch).await;
+    assert_eq!(shop.store.oldest_answer_us().await.unwrap(), Some(0));
+    for (before_us, left) in [(1_000, 700), (600, 600), (1_000, 0), (1_000, 0)] {
+        shop.run(ForgetAnswers { before_us }).await.unwrap();
+        assert_eq!(shop.ints("SELECT status FROM idempotency_keys").await.len(), left, "{before_us}");
+    }
+    assert_eq!(shop.store.oldest_answer_us().await.unwrap(), None);
+}
+
 #[tokio::test]
 async fn one_key_may_expire_within_a_batch() {
     let shop = shop().await;
