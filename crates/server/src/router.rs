@@ -111,7 +111,7 @@ fn unfill_optional_parameters(document: &mut Document) {
         if parameter.required == Required::True {
             continue;
         }
-        let mut examples: Vec<serde_json::Value> = parameter.example.take().into_iter().collect();
+        let mut examples = Vec::new();
         if let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema {
             examples.extend(schema.example.take());
             examples.append(&mut schema.examples);

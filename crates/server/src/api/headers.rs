@@ -15,8 +15,7 @@ pub(super) struct IdempotencyKey {
         required = false,
         min_length = 1,
         max_length = 255,
-        pattern = "^[!-~]+$",
-        example = "7f0c2a9e-order-2026-11-20"
+        pattern = "^[!-~]+$"
     )]
     key: String,
 }
@@ -33,8 +32,7 @@ pub(super) struct UnusedIdempotencyKey {
         required = false,
         min_length = 1,
         max_length = 255,
-        pattern = "^[!-~]+$",
-        example = "7f0c2a9e-login"
+        pattern = "^[!-~]+$"
     )]
     key: String,
 }
@@ -46,7 +44,7 @@ pub(super) struct UnusedIdempotencyKey {
 pub(super) struct IfMatch {
     /// The `ETag` that you have seen: if it is no longer the current one, the answer is 412 and nothing is changed.
     /// `*` stands for any.
-    #[param(rename = "If-Match", required = false, example = "\"3\"")]
+    #[param(rename = "If-Match", required = false)]
     tag: String,
 }
 
@@ -58,7 +56,7 @@ pub(super) struct IfMatchOfOrder {
     /// The `ETag` that you have seen: if it is no longer the current one, the answer is 412 and nothing is changed.
     /// `*` stands for any. Where the effect already stands there is nothing to change, and the answer is 200 whatever
     /// the version, so that a repetition succeeds.
-    #[param(rename = "If-Match", required = false, example = "\"3\"")]
+    #[param(rename = "If-Match", required = false)]
     tag: String,
 }
 
@@ -68,6 +66,6 @@ pub(super) struct IfMatchOfOrder {
 #[expect(dead_code, reason = "describes what handlers read")]
 pub(super) struct IfNoneMatch {
     /// The `ETag` that you already have: if it is still the current one, the answer is 304 without a body.
-    #[param(rename = "If-None-Match", required = false, example = "\"3\"")]
+    #[param(rename = "If-None-Match", required = false)]
     tag: String,
 }

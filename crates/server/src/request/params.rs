@@ -68,7 +68,7 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Paged<T> {
 }
 
 impl<T> Paged<T> {
-    /// The page asked for, in a list in the order of `sort`, which is of texts if `textual` and else of numbers.
+    /// The page asked for, in a list in the order of `sort`.
     ///
     /// # Errors
     /// 400 when the parameters contradict each other or the cursor belongs to another order.
@@ -76,15 +76,13 @@ impl<T> Paged<T> {
         let page = self.params.resolve(sort)?;
         let start = match page.position {
             Position::Offset(offset) => Start::Offset(offset),
-            Position::After(cursor) => {
-                let value = match cursor.key {
-                    paging::Key::Int(value) if !textual => SortValue::Int(value),
-                    paging::Key::Text(text) if textual => SortValue::Text(text),
-                    // Cursors are not secret, so this one can only be forged.
-                    _ => return Err(Problem::invalid("cursor", paging::NO_CURSOR)),
-                };
-                Start::After { value, id: cursor.id }
-            }
+            Position::After(cursor) => Start::After {
+                value: match cursor.key {
+                    paging::Key::Int(value) => SortValue::Int(value),
+                    paging::Key::Text(text) => SortValue::Text(text),
+                },
+                id: cursor.id,
+            },
         };
         Ok(Page { limit: page.limit, start })
     }

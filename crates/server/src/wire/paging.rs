@@ -24,9 +24,6 @@ integer_value! {
 /// Rows of a page when the request does not say.
 pub const DEFAULT_LIMIT: u32 = 20;
 
-/// What is said of a cursor that this API never made.
-pub(crate) const NO_CURSOR: &str = "is not a cursor of this API; take next_cursor of the previous page";
-
 /// Longer cursors are none of ours.
 const LONGEST_CURSOR: usize = 2048;
 
