@@ -17,6 +17,8 @@ use server::app::{Answered, App};
 
 /// Where the password of the sample accounts is kept, in the data directory.
 pub(crate) const PASSWORD_FILE: &str = "demo-password";
+/// The name of that file until the shop is filled: where it is found, somebody pulled the plug in between.
+const UNFINISHED_FILE: &str = "demo-password.unfinished";
 
 const DAY_US: i64 = 24 * HOUR_US;
 const HOUR_US: i64 = 60 * MINUTE_US;
@@ -36,24 +38,32 @@ const CUSTOMERS: [(&str, &str); 6] = [
 /// Fills a shop that nobody has used yet with what led up to `now_us` (microseconds since 1970 UTC), and returns the
 /// password of the sample accounts.
 pub(crate) async fn fill(app: &App, data_dir: &Path, now_us: i64) -> anyhow::Result<String> {
-    let password = match kept_password(data_dir)? {
-        Some(password) => password,
-        None => new_password(data_dir)?,
-    };
+    let password = new_password(data_dir)?;
     let sample = Sample { app, start_us: (now_us / DAY_US - DAYS) * DAY_US, now_us };
     let (staff, customers) = sample.add_users(&password).await?;
     let goods = sample.add_products(staff).await?;
     let orders = sample.trade(staff, &customers, &goods).await?;
+    std::fs::rename(data_dir.join(UNFINISHED_FILE), data_dir.join(PASSWORD_FILE))
+        .context("cannot keep the demo password")?;
     tracing::info!(products = goods.len(), orders, "added sample data");
     Ok(password)
 }
 
 /// The password of the sample accounts, if there are any.
+///
+/// # Errors
+/// When they were never finished, for half a demo shows nobody anything.
 pub(crate) fn kept_password(data_dir: &Path) -> anyhow::Result<Option<String>> {
+    if data_dir.join(UNFINISHED_FILE).exists() {
+        anyhow::bail!(
+            "an earlier start with --demo was interrupted and left half of the sample data; remove {} to start over, \
+             or start without --demo",
+            data_dir.display()
+        );
+    }
     let path = data_dir.join(PASSWORD_FILE);
     match std::fs::read_to_string(&path) {
-        // Empty when the program was killed between making and writing it.
-        Ok(text) => Ok(Some(text.trim().to_owned()).filter(|password| !password.is_empty())),
+        Ok(text) => Ok(Some(text.trim().to_owned())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
@@ -61,7 +71,7 @@ pub(crate) fn kept_password(data_dir: &Path) -> anyhow::Result<Option<String>> {
 
 /// A random password, so that a demo on an open port is no open door.
 fn new_password(data_dir: &Path) -> anyhow::Result<String> {
-    let path = data_dir.join(PASSWORD_FILE);
+    let path = data_dir.join(UNFINISHED_FILE);
     let mut bytes = [0; 6];
     getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
     let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -108,3 +108,16 @@ fn a_short_queue_is_long_enough_for_a_demo() {
     let server = Server::start(&place, &["--demo", "--queue-limit", "1", "--hash-concurrency", "1"]);
     server.client().get("/readyz");
 }
+
+#[test]
+fn half_a_demo_is_not_passed_off_as_one() {
+    let place = Place::new();
+    // As a kill leaves it between the first account and the last order.
+    place.add_user("admin", "admin", "correct horse battery").succeeded();
+    std::fs::write(place.path().join("data/demo-password.unfinished"), "0123456789ab\n").unwrap();
+    let refusal = place.run(&["serve", "--demo", "--listen", "127.0.0.1:0"]);
+    let text = refusal.failed(1);
+    assert!(text.contains("interrupted") && !text.contains("0123456789ab"), "{text}");
+    // The shop itself is sound.
+    Server::start(&place, &[]).client().get("/readyz");
+}
