@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::checksum::checksum;
 use super::invalid::{FieldError, Invalid};
 use super::values::integer_value;
 
@@ -219,11 +220,6 @@ impl Cursor {
         }
         Ok(Self { key, id })
     }
-}
-
-/// FNV-1a: finds cursors that were cut short or mistyped. Forged ones only lead to another place in the same list.
-fn checksum(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]

@@ -50,7 +50,8 @@ async fn change(
     request_body(content = ChangeOrderBody, example = json!({"status": "paid"})),
     responses(
         (status = 200, description = "The order as it is now", body = OrderBody<'static>,
-            headers(("ETag" = String, description = "The version of the order")),
+            headers(("ETag" = String, description = "Version of the order, and a checksum of `user_name` if there is one: \
+        `\"7.2166136261\"`")),
             example = json!(super::body::example("paid"))),
         WriteProblems, NotFound, PreconditionFailed),
     security(("bearer" = []), ("password" = [])))]

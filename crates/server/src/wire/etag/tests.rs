@@ -52,3 +52,12 @@ fn a_tag_with_the_stock_in_it_names_the_version_before_the_dot() {
     assert!(!read.is_fresh(&of_versions(7, 4)));
     assert!(!read.is_fresh(&of_version(7)));
 }
+
+#[test]
+fn a_tag_with_a_name_in_it_names_the_version_before_the_dot() {
+    assert_eq!(of_version_and_name(7, None), "\"7\"");
+    assert_eq!(of_version_and_name(7, Some("")), "\"7.2166136261\"");
+    let john = of_version_and_name(7, Some("John Doe"));
+    assert_ne!(john, of_version_and_name(7, Some("Jane Doe")));
+    assert_eq!(if_match(&[&john]), Ok(Some(IfMatch::Versions(vec![7]))));
+}
