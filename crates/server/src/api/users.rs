@@ -18,7 +18,7 @@ use crate::http::problem::{
     TooManyRequests, Unauthenticated, Unavailable,
 };
 use crate::http::reply::Reply;
-use crate::request::{Admin, Caller, OperationBody, Paged, PathId, Write, if_none_match, run};
+use crate::request::{Admin, Caller, Edit, OperationBody, Paged, PathId, Write, if_none_match, run};
 use crate::wire::etag;
 use crate::wire::paging::{ByNumber, Cursor, Key, PageParams};
 use crate::wire::time::Rfc3339;
@@ -314,12 +314,11 @@ async fn update_user(
     State(app): State<App>,
     caller: Caller,
     PathId(id): PathId,
-    write: Write<UserChanges>,
+    Edit { body, if_version, conditions }: Edit<UserChanges>,
 ) -> Result<Response, Problem> {
-    let Write { body, conditions } = write;
     let command = UpdateUser {
         user_id: UserId(id),
-        if_version: conditions.if_version,
+        if_version,
         email: body.email.into_option().map(|email| email.map(Email::into_string)),
         full_name: body.full_name.into_option().map(|name| name.map(FullName::into_string)),
         role: body.role.map(Into::into),

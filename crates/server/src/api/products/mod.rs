@@ -23,7 +23,7 @@ use crate::http::problem::{
     WriteProblems,
 };
 use crate::http::reply::Reply;
-use crate::request::{Caller, NoBody, Paged, PathId, Staff, Write, if_none_match, run};
+use crate::request::{Caller, Edit, NoBody, Paged, PathId, Staff, Write, if_none_match, run};
 use crate::wire::paging::PageParams;
 use crate::wire::values::Id;
 
@@ -171,9 +171,9 @@ async fn update(
     State(app): State<App>,
     Staff(caller): Staff,
     PathId(id): PathId,
-    Write { body, conditions }: Write<ProductChange>,
+    Edit { body, if_version, conditions }: Edit<ProductChange>,
 ) -> Result<Response, Problem> {
-    let command: UpdateProduct = body.command(ProductId(id), conditions.if_version);
+    let command: UpdateProduct = body.command(ProductId(id), if_version);
     run(&app, &caller, conditions, command, shown(&app)).await
 }
 
@@ -194,9 +194,9 @@ async fn delete(
     State(app): State<App>,
     Staff(caller): Staff,
     PathId(id): PathId,
-    Write { body: NoBody {}, conditions }: Write<NoBody>,
+    Edit { body: NoBody {}, if_version, conditions }: Edit<NoBody>,
 ) -> Result<Response, Problem> {
-    let command = DeleteProduct { product_id: ProductId(id), if_version: conditions.if_version };
+    let command = DeleteProduct { product_id: ProductId(id), if_version };
     let shown = shown(&app);
     run(&app, &caller, conditions, command, move |deleted| match deleted {
         Deleted::Archived(view) => shown(view),
@@ -222,9 +222,9 @@ async fn toggle_active(
     State(app): State<App>,
     Staff(caller): Staff,
     PathId(id): PathId,
-    Write { body: NoBody {}, conditions }: Write<NoBody>,
+    Edit { body: NoBody {}, if_version, conditions }: Edit<NoBody>,
 ) -> Result<Response, Problem> {
-    let command = ToggleProduct { product_id: ProductId(id), if_version: conditions.if_version };
+    let command = ToggleProduct { product_id: ProductId(id), if_version };
     run(&app, &caller, conditions, command, shown(&app)).await
 }
 
@@ -243,8 +243,8 @@ async fn restore(
     State(app): State<App>,
     Staff(caller): Staff,
     PathId(id): PathId,
-    Write { body: NoBody {}, conditions }: Write<NoBody>,
+    Edit { body: NoBody {}, if_version, conditions }: Edit<NoBody>,
 ) -> Result<Response, Problem> {
-    let command = RestoreProduct { product_id: ProductId(id), if_version: conditions.if_version };
+    let command = RestoreProduct { product_id: ProductId(id), if_version };
     run(&app, &caller, conditions, command, shown(&app)).await
 }
