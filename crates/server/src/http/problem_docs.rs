@@ -173,8 +173,6 @@ documented! {
     Forbidden: FORBIDDEN;
     /// 404 of a thing that the path names.
     NotFound: NOT_FOUND;
-    /// 409.
-    Conflict: CONFLICT;
     /// 412, where `If-Match` is read.
     PreconditionFailed: PRECONDITION_FAILED;
     /// 413 and 415, where a body is read.

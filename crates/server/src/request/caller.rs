@@ -18,8 +18,6 @@ use crate::http::request_id::RequestId;
 pub struct Caller {
     /// Who it is and what they may do.
     pub actor: Actor,
-    /// The generation of the token; 0 without one.
-    pub generation: i64,
     /// The request.
     pub request_id: RequestId,
 }
@@ -86,7 +84,6 @@ async fn by_token(parts: &Parts, app: &App) -> Result<Option<Caller>, Problem> {
         Some(session) if session.is_active && session.token_generation == claims.generation => {
             Ok(Some(Caller {
                 actor: Actor { user_id: Some(user_id), role: session.role },
-                generation: claims.generation,
                 request_id: request_id(parts),
             }))
         }
@@ -95,7 +92,7 @@ async fn by_token(parts: &Parts, app: &App) -> Result<Option<Caller>, Problem> {
 }
 
 fn anonymous(parts: &Parts, role: Role) -> Caller {
-    Caller { actor: Actor { user_id: None, role }, generation: 0, request_id: request_id(parts) }
+    Caller { actor: Actor { user_id: None, role }, request_id: request_id(parts) }
 }
 
 impl FromRequestParts<App> for Caller {

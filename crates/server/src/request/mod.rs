@@ -8,5 +8,5 @@ mod write;
 
 pub use caller::{Admin, Anyone, Caller, Staff};
 pub use params::{Paged, PathId, Query, if_none_match};
-pub use respond::{RunError, run};
+pub use respond::run;
 pub use write::{Conditions, Edit, NoBody, OperationBody, Write};

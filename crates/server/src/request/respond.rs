@@ -12,9 +12,6 @@ use crate::http::reply::Reply;
 use crate::wire::invalid::BodyError;
 use crate::wire::invalid::Invalid;
 
-/// Why there is no answer but a problem.
-pub type RunError = Problem;
-
 /// Carries a command out and answers with what `render` makes of its outcome, or with the problem.
 ///
 /// # Errors

@@ -54,15 +54,6 @@ impl IfMatch {
             }
         }
     }
-
-    /// Whether the condition holds for the version there is.
-    #[must_use]
-    pub fn allows(&self, version: i64) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Versions(versions) => versions.contains(&version),
-        }
-    }
 }
 
 /// The condition of an `If-None-Match` header.

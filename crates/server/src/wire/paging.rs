@@ -87,17 +87,6 @@ pub enum Position {
     After(Cursor),
 }
 
-impl Page {
-    /// The rows that were skipped; `None` when a cursor says where to start.
-    #[must_use]
-    pub fn offset(&self) -> Option<i64> {
-        match &self.position {
-            Position::Offset(offset) => Some(*offset),
-            Position::After(_) => None,
-        }
-    }
-}
-
 impl PageParams {
     /// Checks how the parameters go together. `sort` is the order in force, which a cursor must share.
     ///
