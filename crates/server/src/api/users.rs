@@ -10,8 +10,9 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::page::PageBody;
 use super::{PREFIX, auth, headers};
-use crate::app::views::{Start, UserQuery, UserView};
+use crate::app::views::{UserQuery, UserView};
 use crate::app::{App, Failure};
 use crate::http::problem::{
     BadRequest, BodyRefused, Forbidden, KeyReused, PreconditionFailed, Problem, ProblemBody, ReadProblems,
@@ -20,7 +21,7 @@ use crate::http::problem::{
 use crate::http::reply::Reply;
 use crate::request::{Admin, Caller, Edit, OperationBody, Paged, PathId, Write, if_none_match, run};
 use crate::wire::etag;
-use crate::wire::paging::{ByNumber, Cursor, Key, PageParams};
+use crate::wire::paging::{ByNumber, Cursor, PageParams};
 use crate::wire::time::Rfc3339;
 use crate::wire::values::{Email, FullName, Id, NewPassword, Patch, Role, SearchText, Username, given};
 
@@ -142,15 +143,8 @@ struct UserFilter {
 #[derive(Serialize, ToSchema)]
 struct UsersBody {
     users: Vec<UserBody>,
-    /// Most rows of this page.
-    #[schema(example = 20)]
-    limit: u32,
-    /// How many rows were skipped; `null` after a cursor.
-    #[schema(example = 0, required = true)]
-    offset: Option<i64>,
-    /// Leads to the next page; `null` on the last one.
-    #[schema(required = true)]
-    next_cursor: Option<String>,
+    #[serde(flatten)]
+    page: PageBody,
 }
 
 /// Carries out what registration and administration have in common.
@@ -200,11 +194,6 @@ fn user_not_found(id: i64) -> Problem {
 async fn list_users(State(app): State<App>, _: Admin, paged: Paged<UserFilter>) -> Result<Reply, Problem> {
     let page = paged.page(&BY_ID)?;
     let filter = paged.query;
-    let limit = page.limit;
-    let offset = match &page.start {
-        Start::Offset(offset) => Some(*offset),
-        Start::After { .. } => None,
-    };
     let query = UserQuery {
         text: filter.q.map(SearchText::into_string),
         role: filter.role.map(Into::into),
@@ -212,10 +201,9 @@ async fn list_users(State(app): State<App>, _: Admin, paged: Paged<UserFilter>) 
         page,
     };
     let found = app.reads().users(&query).await.map_err(Failure::from)?;
-    let last = found.rows.last().filter(|_| found.more);
-    let next_cursor = last.map(|user| Cursor { key: Key::Int(user.id.0), id: user.id.0 }.encode(&BY_ID));
+    let page = PageBody::new(&query.page, &found, &BY_ID, |user| Cursor::by_id(user.id.0));
     let users = found.rows.iter().map(UserBody::from).collect();
-    Ok(Reply::ok(&UsersBody { users, limit, offset, next_cursor }))
+    Ok(Reply::ok(&UsersBody { users, page }))
 }
 
 /// Makes an account for anybody, in any role

@@ -160,6 +160,12 @@ impl Key {
 }
 
 impl Cursor {
+    /// The place of a row in a list that is sorted by id.
+    #[must_use]
+    pub const fn by_id(id: i64) -> Self {
+        Self { key: Key::Int(id), id }
+    }
+
     /// Writes the cursor for a list in order of `sort`, safe for URLs. It is not a secret; clients must not look
     /// into it.
     #[must_use]
