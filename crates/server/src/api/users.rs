@@ -16,7 +16,7 @@ use crate::app::views::{UserQuery, UserView};
 use crate::app::{App, Failure};
 use crate::http::problem::{
     BadRequest, BodyRefused, Forbidden, KeyReused, PreconditionFailed, Problem, ProblemBody, ReadProblems,
-    TooManyRequests, Unauthenticated, Unavailable,
+    TooManyRequests, Unauthenticated, Unavailable, UserNotFound, UserTaken,
 };
 use crate::http::reply::Reply;
 use crate::request::{Admin, Caller, Edit, OperationBody, Paged, PathId, Write, if_none_match, run};
@@ -222,12 +222,7 @@ async fn list_users(State(app): State<App>, _: Admin, paged: Paged<UserFilter>) 
                 ("Location" = String, description = "Where the account is")),
             example = json!(UserBody::example())),
         BadRequest, Unauthenticated, Forbidden, BodyRefused, KeyReused, TooManyRequests, Unavailable,
-        (status = 409, description = "The name or the address belongs to another (`USERNAME_TAKEN`, `EMAIL_TAKEN`)",
-            body = ProblemBody, content_type = "application/problem+json", example = json!({
-                "type": "about:blank", "title": "Conflict", "status": 409, "code": "EMAIL_TAKEN",
-                "detail": "The e-mail address jane.roe@example.com belongs to another user.",
-                "request_id": "0kq3v8x2m5t9a",
-            })),
+        UserTaken,
     ))]
 async fn create(
     State(app): State<App>,
@@ -249,11 +244,7 @@ async fn create(
             example = json!(UserBody::example())),
         (status = 304, description = "The account is still as `If-None-Match` has it"),
         BadRequest, Unauthenticated, Unavailable,
-        (status = 404, description = "There is no such account, or it is not the caller's (`USER_NOT_FOUND`)",
-            body = ProblemBody, content_type = "application/problem+json", example = json!({
-                "type": "about:blank", "title": "Not Found", "status": 404, "code": "USER_NOT_FOUND",
-                "detail": "User 7 does not exist.", "request_id": "0kq3v8x2m5t9a",
-            })),
+        UserNotFound,
     ))]
 async fn get_user(
     State(app): State<App>,
@@ -285,11 +276,7 @@ async fn get_user(
             headers(("ETag" = String, description = "Version of the account")),
             example = json!(UserBody::example())),
         BadRequest, Unauthenticated, Forbidden, PreconditionFailed, BodyRefused, KeyReused, Unavailable,
-        (status = 404, description = "There is no such account, or it is not the caller's (`USER_NOT_FOUND`)",
-            body = ProblemBody, content_type = "application/problem+json", example = json!({
-                "type": "about:blank", "title": "Not Found", "status": 404, "code": "USER_NOT_FOUND",
-                "detail": "User 7 does not exist.", "request_id": "0kq3v8x2m5t9a",
-            })),
+        UserNotFound,
         (status = 409, description = "The address belongs to another (`EMAIL_TAKEN`), or the shop would be left \
             without an active administrator (`LAST_ADMIN`)",
             body = ProblemBody, content_type = "application/problem+json", example = json!({

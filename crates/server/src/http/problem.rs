@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 pub use super::problem_docs::{
     BadRequest, BodyRefused, Forbidden, KeyReused, NotFound, PreconditionFailed, ProblemBody, ReadProblems,
-    TooManyRequests, Unauthenticated, Unavailable, WriteProblems,
+    TooManyRequests, Unauthenticated, Unavailable, UserNotFound, UserTaken, WriteProblems,
 };
 
 /// What is wrong with one member of a request.

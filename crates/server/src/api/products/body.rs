@@ -3,7 +3,7 @@
 use domain::{CreateProduct, Product, ProductId, StockLevel, UpdateProduct};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 use super::query::ProductOrder;
 use crate::api::page::PageBody;
@@ -80,6 +80,14 @@ impl<'a> ProductBody<'a> {
         }
     }
 }
+
+/// How the document describes an answer that is one product.
+#[derive(IntoResponses)]
+#[response(status = 200, description = "The product as it is now",
+    headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
+    example = json!(example()))]
+#[expect(dead_code, reason = "only described")]
+pub(in crate::api) struct ProductFound(ProductBody<'static>);
 
 /// The tag of a product: it changes with the catalogue data and with the stock.
 pub(in crate::api) fn etag(view: &ProductView) -> String {

@@ -12,7 +12,7 @@ use domain::{
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(super) use self::body::{ProductBody, etag, example, shown};
+pub(super) use self::body::{ProductBody, ProductFound, etag, example, shown};
 use self::body::{ProductChange, ProductListBody, ProductNew, example_archived, example_list};
 use self::query::{LowStockFilter, ProductFilter, ProductOrder, product_query};
 use super::headers::{IdempotencyKey, IfMatch, IfNoneMatch};
@@ -97,9 +97,7 @@ async fn answer_list(app: &App, query: &ProductQuery, order: ProductOrder) -> Re
     security(("bearer" = []), ("password" = [])),
     params(("product_id" = Id, Path, description = "Number of the product"), IfNoneMatch),
     responses(
-        (status = 200, description = "The product", body = ProductBody,
-            headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
-            example = json!(example())),
+        ProductFound,
         (status = 304, description = "The product is as `If-None-Match` knows it"),
         BadRequest, Unauthenticated, NotFound, Unavailable))]
 async fn read(
@@ -163,10 +161,7 @@ async fn create(
     request_body(content = ProductChange, description = "What is to change",
         example = json!({"name": "Updated Product Name", "price_cents": 2499})),
     responses(
-        (status = 200, description = "The product as it is now", body = ProductBody,
-            headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
-            example = json!(example())),
-        WriteProblems, NotFound, PreconditionFailed))]
+        ProductFound, WriteProblems, NotFound, PreconditionFailed))]
 async fn update(
     State(app): State<App>,
     Staff(caller): Staff,
@@ -214,10 +209,7 @@ async fn delete(
     security(("bearer" = []), ("password" = [])),
     params(("product_id" = Id, Path, description = "Number of the product"), IfMatch, IdempotencyKey),
     responses(
-        (status = 200, description = "The product as it is now", body = ProductBody,
-            headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
-            example = json!(example())),
-        WriteProblems, NotFound, PreconditionFailed))]
+        ProductFound, WriteProblems, NotFound, PreconditionFailed))]
 async fn toggle_active(
     State(app): State<App>,
     Staff(caller): Staff,
@@ -235,10 +227,7 @@ async fn toggle_active(
     security(("bearer" = []), ("password" = [])),
     params(("product_id" = Id, Path, description = "Number of the product"), IfMatch, IdempotencyKey),
     responses(
-        (status = 200, description = "The product as it is now", body = ProductBody,
-            headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
-            example = json!(example())),
-        WriteProblems, NotFound, PreconditionFailed))]
+        ProductFound, WriteProblems, NotFound, PreconditionFailed))]
 async fn restore(
     State(app): State<App>,
     Staff(caller): Staff,
