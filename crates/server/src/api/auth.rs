@@ -290,8 +290,8 @@ async fn me(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Resul
 
 /// Changes the caller's password
 ///
-/// Every token of theirs is withdrawn: log in again with the new password. The current password is checked first, as is the token; therefore a repetition after success is answered 401, with an
-/// `Idempotency-Key` too.
+/// Every token of theirs is withdrawn: log in again with the new password. Token and current password are checked
+/// first; therefore a repetition after success is answered 401, with an `Idempotency-Key` too.
 #[utoipa::path(post, path = "/auth/change-password", tag = "auth", operation_id = "change_password",
     security(("bearer" = []), ("password" = [])),
     params(headers::IdempotencyKey),
