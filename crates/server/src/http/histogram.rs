@@ -15,17 +15,18 @@ pub(crate) struct Histogram(Arc<Buckets>);
 struct Buckets {
     /// Upper bounds, inclusive and ascending, in the unit that is observed.
     bounds: &'static [u64],
-    /// What one observed unit is in the unit that is exposed: 1e-6 turns microseconds into seconds.
-    scale: f64,
+    /// How many observed units make one that is exposed: a million turns microseconds into seconds. A divisor, since
+    /// 100 / 1e6 is the number that reads 0.0001, which 100 * 1e-6 is not.
+    units: f64,
     /// One count per bound, and one for what lies above the last.
     counts: Box<[AtomicU64]>,
     sum: AtomicU64,
 }
 
 impl Histogram {
-    pub(crate) fn new(bounds: &'static [u64], scale: f64) -> Self {
+    pub(crate) fn new(bounds: &'static [u64], units: f64) -> Self {
         let counts = (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect();
-        Self(Arc::new(Buckets { bounds, scale, counts, sum: AtomicU64::new(0) }))
+        Self(Arc::new(Buckets { bounds, units, counts, sum: AtomicU64::new(0) }))
     }
 
     /// Counts one value.
@@ -48,12 +49,12 @@ impl TypedMetric for Histogram {
 impl EncodeMetric for Histogram {
     #[expect(clippy::cast_precision_loss, reason = "a metric may be off by one part in 2^53")]
     fn encode(&self, mut encoder: MetricEncoder) -> Result<(), std::fmt::Error> {
-        let bounds = self.0.bounds.iter().map(|bound| *bound as f64 * self.0.scale);
+        let bounds = self.0.bounds.iter().map(|bound| *bound as f64 / self.0.units);
         let counts = self.0.counts.iter().map(|count| count.load(Ordering::Relaxed));
         let buckets: Vec<(f64, u64)> = bounds.chain([f64::INFINITY]).zip(counts).collect();
         // The count is the sum of what was read, so that the exposed buckets never contradict it.
         let count = buckets.iter().map(|(_, count)| count).sum();
-        let sum = self.0.sum.load(Ordering::Relaxed) as f64 * self.0.scale;
+        let sum = self.0.sum.load(Ordering::Relaxed) as f64 / self.0.units;
         encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
     }
 

@@ -59,7 +59,7 @@ struct Durations;
 
 impl MetricConstructor<Histogram> for Durations {
     fn new_metric(&self) -> Histogram {
-        Histogram::new(SECONDS, 1e-6)
+        Histogram::new(SECONDS, 1e6)
     }
 }
 
@@ -95,7 +95,7 @@ impl Metrics {
             durations: Family::new_with_constructor(Durations),
             refusals: Family::default(),
             batch_size: Histogram::new(BATCHES, 1.0),
-            commit_seconds: Histogram::new(SECONDS, 1e-6),
+            commit_seconds: Histogram::new(SECONDS, 1e6),
             queue_depth: Gauge::default(),
             resident_memory: Gauge::default(),
         };
@@ -281,6 +281,25 @@ mod tests {
             assert!(text.lines().any(|got| got == line), "{line} is not in\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn times_are_told_in_round_seconds() {
+        let metrics = Metrics::new();
+        metrics.observe_commit(1, Duration::from_micros(3_537));
+        let text = metrics.render();
+        let bounds: Vec<&str> = text
+            .lines()
+            .filter_map(|line| {
+                line.strip_prefix(r#"stockroom_commit_seconds_bucket{le=""#)?.split('"').next()
+            })
+            .collect();
+        let round = [
+            "0.0001", "0.00025", "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1",
+            "0.25", "0.5", "1.0", "2.5", "5.0", "10.0", "+Inf",
+        ];
+        assert_eq!(bounds, round);
+        assert!(text.contains("\nstockroom_commit_seconds_sum 0.003537\n"), "{text}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
 use axum::http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
-    IF_MATCH, IF_NONE_MATCH, LINK, LOCATION, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    IF_MATCH, IF_NONE_MATCH, LOCATION, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use axum::response::{IntoResponse, Response};
@@ -176,7 +176,7 @@ async fn dress(mut response: Response, facts: &Facts, metrics: &Metrics) -> Resp
             path = uri.path(),
             route = facts.metrics.route,
             status = response.status().as_u16(),
-            took_us = took.as_micros(),
+            took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             "answered"
         );
     }
@@ -229,7 +229,7 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, X_REQUEST_ID])
-        .expose_headers([ETAG, LOCATION, LINK, RETRY_AFTER, IDEMPOTENCY_REPLAYED, X_REQUEST_ID])
+        .expose_headers([ETAG, LOCATION, RETRY_AFTER, IDEMPOTENCY_REPLAYED, X_REQUEST_ID])
         .max_age(Duration::from_secs(600));
     Some(cors)
 }

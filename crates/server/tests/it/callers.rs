@@ -142,6 +142,35 @@ async fn callers_without_a_token_are_what_the_server_was_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn numbers_tell_what_the_server_did() {
+    let app = TestApp::start().await;
+    let root = app.admin().await;
+    let tea = app.product(&root, "Tea", 100, 1).await;
+    let order = json!({"items": [{"product_id": tea, "quantity": 1}]});
+    let number = async |name: &str| {
+        let text = app.stranger().get("/metrics").await.text;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0.0, |number| number.parse::<f64>().unwrap())
+    };
+    let batches = number("stockroom_commit_batch_size_count").await;
+    root.post("/api/v1/orders", order.clone()).await.expect(201);
+    root.post("/api/v1/orders", order).await.problem(409, "INSUFFICIENT_STOCK");
+    for (name, expected) in [
+        (r#"stockroom_http_requests_total{method="POST",route="/api/v1/orders",status="201"}"#, 1.0),
+        (r#"stockroom_http_requests_total{method="POST",route="/api/v1/orders",status="409"}"#, 1.0),
+        (r#"stockroom_http_request_duration_seconds_count{route="/api/v1/orders"}"#, 2.0),
+        (r#"stockroom_refusals_total{code="INSUFFICIENT_STOCK"}"#, 1.0),
+        ("stockroom_commit_batch_size_count", batches + 2.0),
+        ("stockroom_commit_batch_size_sum", batches + 2.0),
+        ("stockroom_commit_seconds_count", batches + 2.0),
+        ("stockroom_committer_queue_depth", 0.0),
+    ] {
+        assert!((number(name).await - expected).abs() < f64::EPSILON, "{name}: {}", number(name).await);
+    }
+    assert!(number("stockroom_commit_seconds_sum").await > 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn numbers_are_for_this_machine_and_for_staff() {
     let app = TestApp::start().await;
     let root = app.admin().await;

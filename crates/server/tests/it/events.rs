@@ -41,6 +41,28 @@ async fn tells_staff_what_happened_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn running_low_is_told_once_for_each_crossing() {
+    let app = TestApp::start().await;
+    let staff = app.admin().await;
+    let body = json!({"name": "Tea", "price_cents": 1, "stock_quantity": 5, "low_stock_threshold": 2});
+    let tea = staff.post("/api/v1/products", body).await.expect(201)["id"].as_i64().unwrap();
+    let order = |quantity: i64| json!({"items": [{"product_id": tea, "quantity": quantity}]});
+    for quantity in [2, 1, 1] {
+        // 3 is above the threshold, 2 is at it, 1 has been told of.
+        staff.post("/api/v1/orders", order(quantity)).await.expect(201);
+    }
+    staff.post("/api/v1/orders/1/cancel", json!({})).await.expect(200);
+    staff.post("/api/v1/orders", order(3)).await.expect(201);
+
+    let all = staff.get(&format!("{EVENTS}?limit=1000")).await.expect(200);
+    let events = all["events"].as_array().unwrap();
+    let ran_low: Vec<_> = events.iter().filter(|event| event["kind"] == "stock_ran_low").collect();
+    let told: Vec<_> = ran_low.iter().map(|event| (&event["product_id"], &event["data"])).collect();
+    let low = |available: i64| json!({"available": available, "threshold": 2});
+    assert_eq!(told, [(&json!(tea), &low(2)), (&json!(tea), &low(0))]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn following_misses_nothing_and_sees_nothing_twice() {
     let app = TestApp::start().await;
     let root = app.admin().await;

@@ -1,10 +1,9 @@
 //! `stockroom serve`
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use domain::ForgetAnswers;
+use domain::{ForgetAnswers, Role};
 use server::app::App;
 use server::clock;
 use server::http::listener::{self, Limits};
@@ -33,8 +32,11 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     shop.settle_currency().await?;
     let welcome = prepare(&shop, config).await?;
     let router = server::router::build(&shop.app)?;
-    output::print(&greeting(&listener, &welcome, &config.data_dir)?)?;
+    output::print(&greeting(&listener, &welcome, config)?)?;
     tracing::info!(address = %listener.local_addr()?, database = %config.database_url, "serving");
+    if let Some(role @ (Role::Staff | Role::Admin)) = config.server.anonymous_role {
+        tracing::warn!(role = role.word(), "callers without a token may do whatever that role may");
+    }
     let housekeeper = tokio::spawn(keep_house(shop.app.clone()));
     let asked_to_stop = async move {
         tokio::select! {
@@ -83,25 +85,29 @@ async fn prepare(shop: &Shop, config: &Config) -> anyhow::Result<Welcome> {
 }
 
 /// What a person sees who has just started the server.
-fn greeting(listener: &TcpListener, welcome: &Welcome, data_dir: &Path) -> anyhow::Result<String> {
+fn greeting(listener: &TcpListener, welcome: &Welcome, config: &Config) -> anyhow::Result<String> {
     let address = listener.local_addr()?;
     let log_in = match welcome {
         Welcome::Sample(password) => format!(
             "admin, staff or alice, each with the password {password}\n\
              \x20              (kept in {}; \"Authorize\" in Swagger UI takes it)",
-            data_dir.join(demo::PASSWORD_FILE).display()
+            config.data_dir.join(demo::PASSWORD_FILE).display()
         ),
         Welcome::New => {
             "the first account that registers (POST /api/v1/auth/register) becomes administrator".to_owned()
         }
         Welcome::Known => "POST /api/v1/auth/login".to_owned(),
     };
+    let no_login = config.server.anonymous_role.map_or_else(String::new, |role| {
+        format!("  No login     callers without a token have the role {}\n", role.word())
+    });
     Ok(format!(
         "Stockroom {} is serving on http://{address}\n\
          \x20 API          http://{address}/api/v1\n\
          \x20 Swagger UI   http://{address}/docs\n\
          \x20 ReDoc        http://{address}/redoc\n\
-         \x20 Log in       {log_in}\n",
+         \x20 Log in       {log_in}\n\
+         {no_login}",
         env!("CARGO_PKG_VERSION")
     ))
 }

@@ -150,4 +150,30 @@ fn the_greeting_tells_how_to_get_in() {
     let with_demo = Server::start(&place, &["--demo"]).greeting();
     assert!(!with_demo.contains("password"), "{with_demo}");
     assert!(!place.path().join("data/demo-password").exists());
+    assert!(!again.contains("No login"), "{again}");
+}
+
+#[test]
+fn who_needs_no_login_is_told_at_the_start() {
+    let place = Place::new();
+    let open = Server::start(&place, &["--anonymous-role", "customer"]);
+    assert!(
+        open.greeting().contains("callers without a token have the role customer"),
+        "{}",
+        open.greeting()
+    );
+    open.stop();
+    assert!(!place.read(Server::LOG).contains("WARN"), "{}", place.read(Server::LOG));
+    let wide_open = Server::start(&place, &["--anonymous-role", "admin"]);
+    assert!(
+        wide_open.greeting().contains("callers without a token have the role admin"),
+        "{}",
+        wide_open.greeting()
+    );
+    wide_open.stop();
+    let log = place.read(Server::LOG);
+    assert!(
+        log.contains("WARN") && log.contains("callers without a token may do whatever that role may"),
+        "{log}"
+    );
 }

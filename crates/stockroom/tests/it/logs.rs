@@ -73,6 +73,9 @@ fn logs_hold_no_secret() {
             for line in log.lines() {
                 let line: Value = serde_json::from_str(line).unwrap();
                 assert!(line["level"].is_string() && line["timestamp"].is_string(), "{line}");
+                if line["fields"]["message"] == "answered" {
+                    assert!(line["fields"]["took_us"].is_u64(), "a number, to be added up: {line}");
+                }
             }
         }
     }
