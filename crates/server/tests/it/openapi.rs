@@ -69,6 +69,15 @@ fn the_document_is_whole() {
     }
 }
 
+/// A parameter of free text tells what it is made of, and is not empty.
+fn check_text(document: &Document, parameter: &Value, id: &str) {
+    let (name, schema) = (&parameter["name"], &parameter["schema"]);
+    assert!(document.check(schema, &Value::from(""), "").is_err(), "{id}: {name} may be empty");
+    let resolved = document.resolve(schema);
+    let made_of = ["pattern", "enum"].iter().any(|word| resolved.get(word).is_some());
+    assert!(made_of, "{id}: what is {name} made of?");
+}
+
 fn check_parameters(document: &Document, operation: &Operation<'_>) {
     let id = operation.id();
     let in_path: Vec<_> = operation.path.split(['{', '}']).skip(1).step_by(2).collect();
@@ -84,6 +93,11 @@ fn check_parameters(document: &Document, operation: &Operation<'_>) {
         assert!(document.resolve(&parameter["schema"]).is_object(), "{id}: {name}");
         if parameter["in"] == "header" {
             assert_eq!(parameter["schema"]["type"], "string", "{id}: {name}");
+        }
+        let is_text = document.resolve(&parameter["schema"])["type"] == "string";
+        if is_text && name != "If-None-Match" {
+            // An `If-None-Match` that cannot be read is no condition. Every other text must be of use.
+            check_text(document, parameter, id);
         }
         // There is no null in an address or a header.
         assert!(
