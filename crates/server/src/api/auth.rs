@@ -52,13 +52,37 @@ struct LoginBody {
     grant_type: Option<GrantType>,
     /// For OAuth2 clients; without meaning here.
     #[expect(dead_code, reason = "tolerated")]
+    #[schema(pattern = r"^[^\u0000]*$")]
     scope: Option<String>,
     /// For OAuth2 clients; without meaning here.
     #[expect(dead_code, reason = "tolerated")]
+    #[schema(pattern = r"^[^\u0000]*$")]
     client_id: Option<String>,
     /// For OAuth2 clients; without meaning here.
-    #[schema(write_only)]
+    #[schema(write_only, pattern = r"^[^\u0000]*$")]
     #[expect(dead_code, reason = "tolerated")]
+    client_secret: Option<String>,
+}
+
+/// Name and password as the form of an OAuth2 password grant, which knows no null.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes LoginBody as a form")]
+struct LoginForm {
+    /// The username or the e-mail address, in upper or lower case.
+    username: Login,
+    password: Password,
+    /// There is no other.
+    #[schema(nullable = false)]
+    grant_type: Option<GrantType>,
+    /// Without meaning here.
+    #[schema(nullable = false, pattern = r"^[^\u0000]*$")]
+    scope: Option<String>,
+    /// Without meaning here.
+    #[schema(nullable = false, pattern = r"^[^\u0000]*$")]
+    client_id: Option<String>,
+    /// Without meaning here.
+    #[schema(nullable = false, write_only, pattern = r"^[^\u0000]*$")]
     client_secret: Option<String>,
 }
 
@@ -197,7 +221,7 @@ async fn register(
         (LoginBody = "application/json", example = json!({
             "username": "john.doe", "password": "correct horse battery staple",
         })),
-        (LoginBody = "application/x-www-form-urlencoded", example = json!({
+        (LoginForm = "application/x-www-form-urlencoded", example = json!({
             "grant_type": "password", "username": "john.doe", "password": "correct horse battery staple",
         })),
     )),

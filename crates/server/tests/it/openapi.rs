@@ -130,6 +130,10 @@ fn check_body(document: &Document, operation: &Operation<'_>) {
         document.check(&content["schema"], example, id).unwrap();
         let schema = document.resolve(&content["schema"]);
         assert_eq!(schema["additionalProperties"], false, "{id}: unknown fields are refused");
+        for (name, field) in schema["properties"].as_object().unwrap() {
+            let may_be_null = document.check(field, &Value::Null, name).is_ok();
+            assert!(kind.ends_with("json") || !may_be_null, "{id}: there is no null in a form: {name}");
+        }
     }
     for status in ["400", "413", "415"] {
         assert!(operation.spec["responses"].get(status).is_some(), "{id}: {status}");
