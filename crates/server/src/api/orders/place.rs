@@ -36,8 +36,8 @@ fn initial_status() -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
         .description(Some(
-            "Where the order starts; `pending` when left out or null. `confirmed` and `paid` are for staff alone; \
-             of customers they are refused with 400.",
+            "Where the order starts; `pending` when left out or null. Only staff may choose \
+             `confirmed` or `paid`.",
         ))
         .enum_values(Some([json!("pending"), json!("confirmed"), json!("paid"), Value::Null]))
         .build()
