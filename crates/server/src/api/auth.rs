@@ -232,7 +232,8 @@ async fn register(
         BadRequest, BodyRefused, TooManyRequests, Unavailable,
         (status = 401, description = "The name or the password is wrong, or the account is deactivated \
             (`INVALID_CREDENTIALS`)",
-            body = ProblemBody, content_type = "application/problem+json", example = json!({
+            body = ProblemBody, content_type = "application/problem+json",
+            headers(("WWW-Authenticate" = String, description = "`Bearer`")), example = json!({
                 "type": "about:blank", "title": "Unauthorized", "status": 401, "code": "INVALID_CREDENTIALS",
                 "detail": "The username or the password is wrong.", "request_id": "0kq3v8x2m5t9a",
             })),
@@ -263,7 +264,8 @@ async fn login(State(app): State<App>, write: Write<LoginBody>) -> Result<Reply,
         BadRequest, BodyRefused, Unavailable,
         (status = 401, description = "The refresh token is none of ours, has expired or was withdrawn, or the \
             account is deactivated (`INVALID_TOKEN`)",
-            body = ProblemBody, content_type = "application/problem+json", example = json!({
+            body = ProblemBody, content_type = "application/problem+json",
+            headers(("WWW-Authenticate" = String, description = "`Bearer`")), example = json!({
                 "type": "about:blank", "title": "Unauthorized", "status": 401, "code": "INVALID_TOKEN",
                 "detail": "The token is invalid or has expired.", "request_id": "0kq3v8x2m5t9a",
             })),
@@ -317,7 +319,8 @@ async fn logout_everywhere(
         (status = 200, description = "The caller's account", body = UserBody,
             headers(("ETag" = String, description = "Version of the account")),
             example = json!(UserBody::example())),
-        (status = 304, description = "The account is still as `If-None-Match` has it"),
+        (status = 304, description = "The account is still as `If-None-Match` has it",
+            headers(("ETag" = String, description = "The version that is still current"))),
         Unauthenticated, Unavailable,
     ))]
 async fn me(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Result<Reply, Problem> {
@@ -341,7 +344,8 @@ async fn me(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Resul
         BadRequest, BodyRefused, KeyReused, TooManyRequests, Unavailable,
         (status = 401, description = "No valid token was sent (`UNAUTHENTICATED`, `INVALID_TOKEN`), or the current \
             password is wrong (`INVALID_CREDENTIALS`)",
-            body = ProblemBody, content_type = "application/problem+json", example = json!({
+            body = ProblemBody, content_type = "application/problem+json",
+            headers(("WWW-Authenticate" = String, description = "`Bearer`")), example = json!({
                 "type": "about:blank", "title": "Unauthorized", "status": 401, "code": "INVALID_CREDENTIALS",
                 "detail": "The username or the password is wrong.", "request_id": "0kq3v8x2m5t9a",
             })),

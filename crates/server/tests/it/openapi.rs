@@ -149,6 +149,15 @@ fn check_answers(document: &Document, operation: &Operation<'_>) {
         assert!(answer["description"].as_str().is_some_and(|text| !text.is_empty()), "{id}: {status}");
         let content = answer["content"].as_object();
         let failed = status.starts_with(['4', '5']);
+        let header = match status.as_str() {
+            "304" => Some("ETag"),
+            "401" => Some("WWW-Authenticate"),
+            "429" | "503" => Some("Retry-After"),
+            _ => None,
+        };
+        if let Some(name) = header {
+            assert!(answer["headers"][name].is_object(), "{id}: {status} has {name}");
+        }
         assert_eq!(content.is_none(), ["204", "304"].contains(&status.as_str()), "{id}: {status}");
         for (kind, content) in content.into_iter().flatten() {
             assert_eq!(kind == "application/problem+json", failed, "{id}: {status}");

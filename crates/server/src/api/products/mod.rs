@@ -100,7 +100,8 @@ async fn answer_list(app: &App, query: &ProductQuery, order: ProductOrder) -> Re
         (status = 200, description = "The product", body = ProductBody,
             headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
             example = json!(example())),
-        (status = 304, description = "The product is as `If-None-Match` knows it"),
+        (status = 304, description = "The product is as `If-None-Match` knows it",
+            headers(("ETag" = String, description = "The version that is still current"))),
         BadRequest, Unauthenticated, NotFound, Unavailable))]
 async fn read(
     State(app): State<App>,
