@@ -36,7 +36,7 @@ pub struct Settings {
     pub hash_concurrency: usize,
     /// How long a client may take to send its request head.
     pub header_timeout: Duration,
-    /// How long a request may take from head to answer.
+    /// How long a request may take from head to answer, and how long a client may leave an answer unread.
     pub request_timeout: Duration,
     /// How long a graceful shutdown waits for running requests.
     pub shutdown_grace: Duration,

@@ -20,10 +20,10 @@ use crate::auth::tokens::TokenKind;
 use crate::clock;
 use crate::http::problem::{
     BadRequest, BodyRefused, Forbidden, KeyReused, Problem, ProblemBody, TooManyRequests, Unauthenticated,
-    Unavailable,
+    Unavailable, UserTaken,
 };
 use crate::http::reply::Reply;
-use crate::request::{Anyone, Caller, NoBody, OperationBody, Write, run};
+use crate::request::{Anyone, Caller, NoBody, OperationBody, Write, run, session};
 use crate::wire::values::{Login, NewPassword, Password, RefreshToken};
 
 /// Seconds after which a password may be tried again when too many are being checked: each takes some ten
@@ -197,11 +197,7 @@ async fn is_password(app: &App, password: &Password, hash: Option<&str>) -> Resu
                 ("Location" = String, description = "Where the account is")),
             example = json!(UserBody::example())),
         BadRequest, Unauthenticated, Forbidden, BodyRefused, KeyReused, TooManyRequests, Unavailable,
-        (status = 409, description = "The name or the address belongs to another (`USERNAME_TAKEN`, `EMAIL_TAKEN`)",
-            body = ProblemBody, content_type = "application/problem+json", example = json!({
-                "type": "about:blank", "title": "Conflict", "status": 409, "code": "USERNAME_TAKEN",
-                "detail": "The username john.doe is taken.", "request_id": "0kq3v8x2m5t9a",
-            })),
+        UserTaken,
     ))]
 async fn register(
     State(app): State<App>,
@@ -272,18 +268,8 @@ async fn login(State(app): State<App>, write: Write<LoginBody>) -> Result<Reply,
     ))]
 async fn refresh(State(app): State<App>, write: Write<RefreshBody>) -> Result<Reply, Problem> {
     let token = write.body.refresh_token;
-    let claims = app
-        .tokens()
-        .verify(TokenKind::Refresh, token.as_str(), clock::now_us())
-        .map_err(|_| Problem::invalid_token())?;
-    let user_id = UserId(claims.user_id);
-    let session = app.reads().session(user_id).await.map_err(Failure::from)?;
-    match session {
-        Some(session) if session.is_active && session.token_generation == claims.generation => {
-            Ok(Reply::ok(&TokenPair::issue(&app, user_id, claims.generation)?))
-        }
-        _ => Err(Problem::invalid_token()),
-    }
+    let (user_id, session) = session(&app, TokenKind::Refresh, token.as_str()).await?;
+    Ok(Reply::ok(&TokenPair::issue(&app, user_id, session.token_generation)?))
 }
 
 /// Withdraws every token of the caller
@@ -331,8 +317,8 @@ async fn me(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Resul
 
 /// Changes the caller's password
 ///
-/// Every token of theirs is withdrawn: log in again with the new password. The current password is checked first, as is the token; therefore a repetition after success is answered 401, with an
-/// `Idempotency-Key` too.
+/// Every token of theirs is withdrawn: log in again with the new password. Token and current password are checked
+/// first; therefore a repetition after success is answered 401, with an `Idempotency-Key` too.
 #[utoipa::path(post, path = "/auth/change-password", tag = "auth", operation_id = "change_password",
     security(("bearer" = []), ("password" = [])),
     params(headers::IdempotencyKey),

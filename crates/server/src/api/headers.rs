@@ -40,7 +40,7 @@ pub(super) struct UnusedIdempotencyKey {
 /// Of changes to what carries a version.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "describes what Write reads")]
+#[expect(dead_code, reason = "describes what Edit reads")]
 pub(super) struct IfMatch {
     /// The `ETag` that you have seen: if it is no longer the current one, the answer is 412 and nothing is changed.
     /// `*` stands for any.
@@ -51,7 +51,7 @@ pub(super) struct IfMatch {
 /// Of changes to orders, which ask for a state rather than an edit.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "describes what Write reads")]
+#[expect(dead_code, reason = "describes what Edit reads")]
 pub(super) struct IfMatchOfOrder {
     /// The `ETag` that you have seen: if it is no longer the current one, the answer is 412 and nothing is changed.
     /// `*` stands for any. Where the effect already stands there is nothing to change, and the answer is 200 whatever

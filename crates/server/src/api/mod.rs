@@ -4,6 +4,7 @@ mod auth;
 mod events;
 mod headers;
 mod orders;
+mod page;
 mod products;
 mod stock;
 mod users;

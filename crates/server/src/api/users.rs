@@ -10,17 +10,18 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::page::PageBody;
 use super::{PREFIX, auth, headers};
-use crate::app::views::{Start, UserQuery, UserView};
+use crate::app::views::{UserQuery, UserView};
 use crate::app::{App, Failure};
 use crate::http::problem::{
     BadRequest, BodyRefused, Forbidden, KeyReused, PreconditionFailed, Problem, ProblemBody, ReadProblems,
-    TooManyRequests, Unauthenticated, Unavailable,
+    TooManyRequests, Unauthenticated, Unavailable, UserNotFound, UserTaken,
 };
 use crate::http::reply::Reply;
-use crate::request::{Admin, Caller, OperationBody, Paged, PathId, Write, if_none_match, run};
+use crate::request::{Admin, Caller, Edit, OperationBody, Paged, PathId, Write, if_none_match, run};
 use crate::wire::etag;
-use crate::wire::paging::{ByNumber, Cursor, Key, PageParams};
+use crate::wire::paging::{ByNumber, Cursor, PageParams};
 use crate::wire::time::Rfc3339;
 use crate::wire::values::{Email, FullName, Id, NewPassword, Patch, Role, SearchText, Username, given};
 
@@ -142,15 +143,8 @@ struct UserFilter {
 #[derive(Serialize, ToSchema)]
 struct UsersBody {
     users: Vec<UserBody>,
-    /// Most rows of this page.
-    #[schema(example = 20)]
-    limit: u32,
-    /// How many rows were skipped; `null` after a cursor.
-    #[schema(example = 0, required = true)]
-    offset: Option<i64>,
-    /// Leads to the next page; `null` on the last one.
-    #[schema(required = true)]
-    next_cursor: Option<String>,
+    #[serde(flatten)]
+    page: PageBody,
 }
 
 /// Carries out what registration and administration have in common.
@@ -200,11 +194,6 @@ fn user_not_found(id: i64) -> Problem {
 async fn list_users(State(app): State<App>, _: Admin, paged: Paged<UserFilter>) -> Result<Reply, Problem> {
     let page = paged.page(&BY_ID)?;
     let filter = paged.query;
-    let limit = page.limit;
-    let offset = match &page.start {
-        Start::Offset(offset) => Some(*offset),
-        Start::After { .. } => None,
-    };
     let query = UserQuery {
         text: filter.q.map(SearchText::into_string),
         role: filter.role.map(Into::into),
@@ -212,10 +201,9 @@ async fn list_users(State(app): State<App>, _: Admin, paged: Paged<UserFilter>) 
         page,
     };
     let found = app.reads().users(&query).await.map_err(Failure::from)?;
-    let last = found.rows.last().filter(|_| found.more);
-    let next_cursor = last.map(|user| Cursor { key: Key::Int(user.id.0), id: user.id.0 }.encode(&BY_ID));
+    let page = PageBody::new(&query.page, &found, &BY_ID, |user| Cursor::by_id(user.id.0));
     let users = found.rows.iter().map(UserBody::from).collect();
-    Ok(Reply::ok(&UsersBody { users, limit, offset, next_cursor }))
+    Ok(Reply::ok(&UsersBody { users, page }))
 }
 
 /// Makes an account for anybody, in any role
@@ -234,12 +222,7 @@ async fn list_users(State(app): State<App>, _: Admin, paged: Paged<UserFilter>) 
                 ("Location" = String, description = "Where the account is")),
             example = json!(UserBody::example())),
         BadRequest, Unauthenticated, Forbidden, BodyRefused, KeyReused, TooManyRequests, Unavailable,
-        (status = 409, description = "The name or the address belongs to another (`USERNAME_TAKEN`, `EMAIL_TAKEN`)",
-            body = ProblemBody, content_type = "application/problem+json", example = json!({
-                "type": "about:blank", "title": "Conflict", "status": 409, "code": "EMAIL_TAKEN",
-                "detail": "The e-mail address jane.roe@example.com belongs to another user.",
-                "request_id": "0kq3v8x2m5t9a",
-            })),
+        UserTaken,
     ))]
 async fn create(
     State(app): State<App>,
@@ -262,11 +245,7 @@ async fn create(
         (status = 304, description = "The account is still as `If-None-Match` has it",
             headers(("ETag" = String, description = "The version that is still current"))),
         BadRequest, Unauthenticated, Unavailable,
-        (status = 404, description = "There is no such account, or it is not the caller's (`USER_NOT_FOUND`)",
-            body = ProblemBody, content_type = "application/problem+json", example = json!({
-                "type": "about:blank", "title": "Not Found", "status": 404, "code": "USER_NOT_FOUND",
-                "detail": "User 7 does not exist.", "request_id": "0kq3v8x2m5t9a",
-            })),
+        UserNotFound,
     ))]
 async fn get_user(
     State(app): State<App>,
@@ -298,11 +277,7 @@ async fn get_user(
             headers(("ETag" = String, description = "Version of the account")),
             example = json!(UserBody::example())),
         BadRequest, Unauthenticated, Forbidden, PreconditionFailed, BodyRefused, KeyReused, Unavailable,
-        (status = 404, description = "There is no such account, or it is not the caller's (`USER_NOT_FOUND`)",
-            body = ProblemBody, content_type = "application/problem+json", example = json!({
-                "type": "about:blank", "title": "Not Found", "status": 404, "code": "USER_NOT_FOUND",
-                "detail": "User 7 does not exist.", "request_id": "0kq3v8x2m5t9a",
-            })),
+        UserNotFound,
         (status = 409, description = "The address belongs to another (`EMAIL_TAKEN`), or the shop would be left \
             without an active administrator (`LAST_ADMIN`)",
             body = ProblemBody, content_type = "application/problem+json", example = json!({
@@ -315,12 +290,11 @@ async fn update_user(
     State(app): State<App>,
     caller: Caller,
     PathId(id): PathId,
-    write: Write<UserChanges>,
+    Edit { body, if_version, conditions }: Edit<UserChanges>,
 ) -> Result<Response, Problem> {
-    let Write { body, conditions } = write;
     let command = UpdateUser {
         user_id: UserId(id),
-        if_version: conditions.if_version,
+        if_version,
         email: body.email.into_option().map(|email| email.map(Email::into_string)),
         full_name: body.full_name.into_option().map(|name| name.map(FullName::into_string)),
         role: body.role.map(Into::into),

@@ -72,7 +72,7 @@ async fn execute(app: &App, key: &str, fault: Option<Fault>) -> Result<(u16, boo
     });
     let key = IdempotencyKey { principal: 0, key: key.to_owned(), fingerprint: "f".to_owned(), now_us: 1 };
     match app.execute(command(fault), context, Some(Keyed { key, render })).await? {
-        Answered::Kept { reply, replayed } => Ok((store::KeptAnswer::from(reply).status, replayed)),
+        Answered::Kept { reply, replayed, .. } => Ok((store::KeptAnswer::from(reply).status, replayed)),
         Answered::Decided(_) => panic!("keyed, but not kept"),
     }
 }

@@ -22,7 +22,7 @@ use crate::settings::Settings;
 pub mod views {
     pub use store::{
         EventView, Listing, MovementView, OrderListing, OrderQuery, OrderSort, OrderView, Page, ProductQuery,
-        ProductSort, ProductView, Scope, Session, SortValue, Start, UserQuery, UserView, VerifyReport,
+        ProductSort, ProductView, Scope, Session, SortValue, Start, UserQuery, UserView,
     };
 }
 

@@ -18,7 +18,7 @@ pub(super) type Render<O> = Box<dyn Fn(Result<&O, &Rejection>) -> Reply + Send>;
 pub struct Keyed<O> {
     /// The key and what it stands for.
     pub key: IdempotencyKey,
-    /// The answer to give now and to every repetition.
+    /// The answer to give now and to every repetition. Made anew whenever the batch is run again.
     pub render: Render<O>,
 }
 
@@ -32,6 +32,8 @@ pub enum Answered<O> {
         reply: Reply,
         /// Whether this is a repetition.
         replayed: bool,
+        /// The code of the refusal that was decided just now, if it was one.
+        refused: Option<&'static str>,
     },
 }
 
@@ -159,11 +161,16 @@ where
         let Self { decided, reply, sender, claim, .. } = *self;
         let answer = match verdict {
             Verdict::Decided => match (reply, decided) {
-                (Some(reply), _) => Ok(Answered::Kept { reply, replayed: false }),
+                (Some(reply), decided) => {
+                    let refused = decided.and_then(Result::err).map(|rejection| rejection.code());
+                    Ok(Answered::Kept { reply, replayed: false, refused })
+                }
                 (None, Some(decided)) => Ok(Answered::Decided(decided)),
                 (None, None) => Err(Failure::Dropped),
             },
-            Verdict::Replayed(kept) => Ok(Answered::Kept { reply: kept.into(), replayed: true }),
+            Verdict::Replayed(kept) => {
+                Ok(Answered::Kept { reply: kept.into(), replayed: true, refused: None })
+            }
             Verdict::KeyReused => Err(Failure::KeyReused),
             Verdict::Failed(error) => Err(Failure::Storage(error)),
         };

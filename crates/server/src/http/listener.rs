@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tower::Service;
 
+use super::stall::Impatient;
 use super::unread::{self, Linger, Lingering};
 use crate::settings::Settings;
 
@@ -34,6 +35,8 @@ pub struct Limits {
     pub max_connections: usize,
     /// How long a client may take to send a request head, and so how long an idle connection stays open.
     pub header_timeout: Duration,
+    /// How long a client may leave an answer unread before its connection is cut.
+    pub stall_timeout: Duration,
     /// How long running requests may go on after the shutdown began.
     pub shutdown_grace: Duration,
     /// How much of a body that its handler left unread is read after it, so that the connection can be kept; in bytes.
@@ -45,6 +48,7 @@ impl From<&Settings> for Limits {
         Self {
             max_connections: settings.max_connections,
             header_timeout: settings.header_timeout,
+            stall_timeout: settings.request_timeout,
             shutdown_grace: settings.shutdown_grace,
             max_body_bytes: settings.max_body_bytes,
         }
@@ -85,7 +89,8 @@ pub async fn serve(
         };
         while connections.try_join_next().is_some() {}
         let linger = Linger::default();
-        let stream = TokioIo::new(Lingering::new(stream, linger.clone()));
+        let stream =
+            TokioIo::new(Lingering::new(Impatient::new(stream, limits.stall_timeout), linger.clone()));
         let service = service(router.clone(), peer, limits.max_body_bytes, linger);
         let connection = protocol.serve_connection(stream, service);
         let connection = graceful.watch(connection);

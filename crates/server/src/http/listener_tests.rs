@@ -1,3 +1,4 @@
+use std::io::{Read, Write};
 use std::net::TcpStream as BlockingStream;
 
 use axum::body::Body;
@@ -60,6 +61,63 @@ async fn hangs_up_on_heads_that_never_end_and_on_silence() {
         let answer = raw(server.address, unfinished).await;
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
     }
+}
+
+/// A router whose one answer is larger than what kernels take unread.
+fn large(megabytes: usize) -> Router {
+    Router::new().route("/", get(async move || vec![b'x'; megabytes << 20]))
+}
+
+#[tokio::test]
+async fn hangs_up_on_clients_that_never_read() {
+    let limits = Limits { stall_timeout: Duration::from_millis(300), ..limits() };
+    for (router, requests) in [(hello(), usize::MAX), (large(64), 1)] {
+        let server = start(router, limits).await;
+        let address = server.address;
+        let cut = move || {
+            let mut stream = BlockingStream::connect(address).unwrap();
+            stream.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            for _ in 0..requests {
+                if let Err(error) = stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") {
+                    return error.kind();
+                }
+            }
+            std::thread::sleep(Duration::from_secs(2));
+            match stream.read_to_end(&mut Vec::new()) {
+                Ok(read) if read < 64 << 20 => io::ErrorKind::ConnectionReset,
+                Ok(_) => panic!("all of it came"),
+                Err(error) => error.kind(),
+            }
+        };
+        let cut = tokio::task::spawn_blocking(cut).await.unwrap();
+        assert!(matches!(cut, io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe), "{cut:?}");
+        let drained = tokio::time::timeout(Duration::from_secs(2), server.stop()).await.unwrap().unwrap();
+        assert_eq!(drained, Drained { cut: 0 });
+    }
+}
+
+#[tokio::test]
+async fn waits_for_clients_that_read_slowly() {
+    let stall_timeout = Duration::from_secs(1);
+    let server = start(large(64), Limits { stall_timeout, ..limits() }).await;
+    let address = server.address;
+    let read = move || {
+        let started = std::time::Instant::now();
+        let mut stream = BlockingStream::connect(address).unwrap();
+        stream.write_all(CLOSING).unwrap();
+        let (mut total, mut piece) = (0, vec![0; 3 << 20]);
+        loop {
+            match stream.read(&mut piece).unwrap() {
+                0 => return (total, started.elapsed()),
+                length => total += length,
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let (total, took) = tokio::task::spawn_blocking(read).await.unwrap();
+    assert!(total > 64 << 20, "{total}");
+    assert!(took > stall_timeout, "{took:?}");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod problem_docs;
 mod rejection;
 pub mod reply;
 pub mod request_id;
+mod stall;
 #[cfg(test)]
 mod testing;
 mod unread;

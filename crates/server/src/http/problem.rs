@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 pub use super::problem_docs::{
-    BadRequest, BodyRefused, Conflict, Forbidden, KeyReused, NotFound, PreconditionFailed, ProblemBody,
-    ReadProblems, TooManyRequests, Unauthenticated, Unavailable, WriteProblems,
+    BadRequest, BodyRefused, Forbidden, KeyReused, NotFound, PreconditionFailed, ProblemBody, ReadProblems,
+    TooManyRequests, Unauthenticated, Unavailable, UserNotFound, UserTaken, WriteProblems,
 };
 
 /// What is wrong with one member of a request.

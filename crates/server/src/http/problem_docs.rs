@@ -70,6 +70,13 @@ const NOT_FOUND: Entry = (
     "Product 7 does not exist.",
     "There is no such thing, or it is not the caller's (`…_NOT_FOUND`).",
 );
+const USER_NOT_FOUND: Entry = (
+    404,
+    "Not Found",
+    "USER_NOT_FOUND",
+    "User 7 does not exist.",
+    "There is no such account, or it is not the caller's (`USER_NOT_FOUND`).",
+);
 const TIMED_OUT: Entry = (
     408,
     "Request Timeout",
@@ -83,6 +90,14 @@ const CONFLICT: Entry = (
     "INSUFFICIENT_STOCK",
     "Only 3 of product 7 are available.",
     "The request does not fit the state of things; `code` says how, and nothing was changed.",
+);
+const USER_TAKEN: Entry = (
+    409,
+    "Conflict",
+    "USERNAME_TAKEN",
+    "The username john.doe is taken.",
+    "The name or the address belongs to another (`USERNAME_TAKEN`, `EMAIL_TAKEN`), or a request with this key is still \
+        running (`IDEMPOTENCY_IN_PROGRESS`).",
 );
 const PRECONDITION_FAILED: Entry = (
     412,
@@ -196,8 +211,10 @@ documented! {
     Forbidden: FORBIDDEN;
     /// 404 of a thing that the path names.
     NotFound: NOT_FOUND;
-    /// 409.
-    Conflict: CONFLICT;
+    /// 404 of an account that the path names.
+    UserNotFound: USER_NOT_FOUND;
+    /// 409 of a new account.
+    UserTaken: USER_TAKEN;
     /// 412, where `If-Match` is read.
     PreconditionFailed: PRECONDITION_FAILED;
     /// 413 and 415, where a body is read.

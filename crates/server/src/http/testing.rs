@@ -27,6 +27,7 @@ pub(crate) fn limits() -> Limits {
     Limits {
         max_connections: 100,
         header_timeout: Duration::from_secs(5),
+        stall_timeout: Duration::from_secs(5),
         shutdown_grace: Duration::from_secs(5),
         max_body_bytes: 256 * 1024,
     }

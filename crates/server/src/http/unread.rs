@@ -19,10 +19,10 @@ use axum::response::Response;
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
+use super::stall::Impatient;
 use crate::clock;
 
 /// How long an answer waits for the rest of the body.
@@ -164,7 +164,7 @@ pub(super) struct Linger(Arc<AtomicBool>);
 /// up or [`LINGER_TIME`] is over.
 #[derive(Debug)]
 pub(super) struct Lingering {
-    stream: TcpStream,
+    stream: Impatient,
     linger: Linger,
     /// Set once our side has been closed.
     until: Option<(Instant, Pin<Box<Sleep>>)>,
@@ -172,7 +172,7 @@ pub(super) struct Lingering {
 
 impl Lingering {
     /// A connection that lingers once `linger` says so.
-    pub(super) fn new(stream: TcpStream, linger: Linger) -> Self {
+    pub(super) fn new(stream: Impatient, linger: Linger) -> Self {
         Self { stream, linger, until: None }
     }
 }

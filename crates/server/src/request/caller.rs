@@ -7,6 +7,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use domain::{Actor, Context, Role, UserId};
 
+use crate::app::views::Session;
 use crate::app::{App, Failure};
 use crate::auth::tokens::TokenKind;
 use crate::clock;
@@ -18,8 +19,6 @@ use crate::http::request_id::RequestId;
 pub struct Caller {
     /// Who it is and what they may do.
     pub actor: Actor,
-    /// The generation of the token; 0 without one.
-    pub generation: i64,
     /// The request.
     pub request_id: RequestId,
 }
@@ -76,26 +75,25 @@ fn request_id(parts: &Parts) -> RequestId {
 /// The caller behind the token, if one was sent.
 async fn by_token(parts: &Parts, app: &App) -> Result<Option<Caller>, Problem> {
     let Some(token) = bearer(parts)? else { return Ok(None) };
-    let claims = app
-        .tokens()
-        .verify(TokenKind::Access, token, clock::now_us())
-        .map_err(|_| Problem::invalid_token())?;
+    let (user_id, session) = session(app, TokenKind::Access, token).await?;
+    let actor = Actor { user_id: Some(user_id), role: session.role };
+    Ok(Some(Caller { actor, request_id: request_id(parts) }))
+}
+
+/// Whose token this is, and what they may do now.
+///
+/// # Errors
+/// 401 when it is none of ours, has expired or was withdrawn, or the account is deactivated.
+pub async fn session(app: &App, kind: TokenKind, token: &str) -> Result<(UserId, Session), Problem> {
+    let claims = app.tokens().verify(kind, token, clock::now_us()).map_err(|_| Problem::invalid_token())?;
     let user_id = UserId(claims.user_id);
-    let session = app.reads().session(user_id).await.map_err(Failure::from)?;
-    match session {
-        Some(session) if session.is_active && session.token_generation == claims.generation => {
-            Ok(Some(Caller {
-                actor: Actor { user_id: Some(user_id), role: session.role },
-                generation: claims.generation,
-                request_id: request_id(parts),
-            }))
-        }
-        _ => Err(Problem::invalid_token()),
-    }
+    let found = app.reads().session(user_id).await.map_err(Failure::from)?;
+    let live = found.filter(|now| now.is_active && now.token_generation == claims.generation);
+    live.map(|session| (user_id, session)).ok_or_else(Problem::invalid_token)
 }
 
 fn anonymous(parts: &Parts, role: Role) -> Caller {
-    Caller { actor: Actor { user_id: None, role }, generation: 0, request_id: request_id(parts) }
+    Caller { actor: Actor { user_id: None, role }, request_id: request_id(parts) }
 }
 
 impl FromRequestParts<App> for Caller {

@@ -6,7 +6,7 @@ mod params;
 mod respond;
 mod write;
 
-pub use caller::{Admin, Anyone, Caller, Staff};
+pub use caller::{Admin, Anyone, Caller, Staff, session};
 pub use params::{Paged, PathId, Query, if_none_match};
-pub use respond::{RunError, run};
-pub use write::{Conditions, NoBody, OperationBody, Write};
+pub use respond::run;
+pub use write::{Conditions, Edit, NoBody, OperationBody, Write};

@@ -12,9 +12,6 @@ use crate::http::reply::Reply;
 use crate::wire::invalid::BodyError;
 use crate::wire::invalid::Invalid;
 
-/// Why there is no answer but a problem.
-pub type RunError = Problem;
-
 /// Carries a command out and answers with what `render` makes of its outcome, or with the problem.
 ///
 /// # Errors
@@ -47,17 +44,19 @@ where
         now_us: context.now_us,
     };
     let request_id = caller.request_id.clone();
-    let metrics = app.metrics().clone();
     let render = Box::new(move |outcome: Result<&C::Outcome, &Rejection>| match outcome {
         Ok(outcome) => render(outcome),
-        Err(rejection) => {
-            metrics.count_refusal(rejection.code());
-            Reply::of_problem(&Problem::refusal(rejection, lines), request_id.as_str())
-        }
+        Err(rejection) => Reply::of_problem(&Problem::refusal(rejection, lines), request_id.as_str()),
     });
     match app.execute(command, context, Some(Keyed { key, render })).await? {
-        Answered::Kept { reply, replayed: false } => Ok(reply.into_response()),
-        Answered::Kept { reply, replayed: true } => Ok(reply.replayed()),
+        Answered::Kept { reply, replayed: true, .. } => Ok(reply.replayed()),
+        Answered::Kept { reply, replayed: false, refused } => {
+            // Other refusals are problems still, which the middleware counts.
+            if let Some(code) = refused {
+                app.metrics().count_refusal(code);
+            }
+            Ok(reply.into_response())
+        }
         Answered::Decided(_) => Err(Failure::Dropped.into()),
     }
 }

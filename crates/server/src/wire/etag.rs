@@ -1,5 +1,6 @@
 //! Entity tags: the version of what was read, and the conditions that clients make of it.
 
+use super::checksum::checksum;
 use super::invalid::Invalid;
 
 /// More tags than this in one header are refused.
@@ -16,6 +17,13 @@ pub fn of_version(version: i64) -> String {
 #[must_use]
 pub fn of_versions(version: i64, stock_version: i64) -> String {
     format!("\"{version}.{stock_version}\"")
+}
+
+/// The tag of a thing whose answer also shows a name that is kept elsewhere: `"7.2166136261"`, with a checksum of the
+/// name, or `"7"` without one. As in [`of_versions`], the part after the dot is for readers.
+#[must_use]
+pub fn of_version_and_name(version: i64, name: Option<&str>) -> String {
+    name.map_or_else(|| of_version(version), |name| of_versions(version, checksum(name).into()))
 }
 
 /// The condition of an `If-Match` header.
@@ -44,15 +52,6 @@ impl IfMatch {
             Ok(Some(Tags::List(list))) => {
                 Ok(Some(Self::Versions(list.iter().filter_map(|tag| version_of(&tag.opaque)).collect())))
             }
-        }
-    }
-
-    /// Whether the condition holds for the version there is.
-    #[must_use]
-    pub fn allows(&self, version: i64) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Versions(versions) => versions.contains(&version),
         }
     }
 }

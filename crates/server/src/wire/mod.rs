@@ -3,6 +3,7 @@
 //! Nothing in here knows a route, a command or the shape of an error answer. Whatever a client got wrong
 //! comes out as [`invalid::Invalid`]: the names of the fields and what is the matter with each.
 
+mod checksum;
 pub mod etag;
 pub mod extract;
 pub mod idempotency;

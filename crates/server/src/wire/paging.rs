@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::checksum::checksum;
 use super::invalid::{FieldError, Invalid};
 use super::values::integer_value;
 
@@ -87,17 +88,6 @@ pub enum Position {
     After(Cursor),
 }
 
-impl Page {
-    /// The rows that were skipped; `None` when a cursor says where to start.
-    #[must_use]
-    pub fn offset(&self) -> Option<i64> {
-        match &self.position {
-            Position::Offset(offset) => Some(*offset),
-            Position::After(_) => None,
-        }
-    }
-}
-
 impl PageParams {
     /// Checks how the parameters go together. `sort` is the order in force, which a cursor must share.
     ///
@@ -171,6 +161,12 @@ impl Key {
 }
 
 impl Cursor {
+    /// The place of a row in a list that is sorted by id.
+    #[must_use]
+    pub const fn by_id(id: i64) -> Self {
+        Self { key: Key::Int(id), id }
+    }
+
     /// Writes the cursor for a list in order of `sort`, safe for URLs. It is not a secret; clients must not look
     /// into it.
     #[must_use]
@@ -220,11 +216,6 @@ impl Cursor {
         }
         Ok(Self { key, id })
     }
-}
-
-/// FNV-1a: finds cursors that were cut short or mistyped. Forged ones only lead to another place in the same list.
-fn checksum(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::extract::parameters;
 use super::invalid::{FieldError, Invalid, echo};
-use super::node::{self, Node, Wording};
+use super::node::{self, Wording};
 use super::paging::PageParams;
 
 const WORDING: Wording = Wording { root: "query", unknown: "is not a known parameter" };
@@ -50,19 +50,6 @@ pub fn parse_paged<T: DeserializeOwned>(raw: Option<&str>) -> Result<(T, PagePar
             Err(first)
         }
     }
-}
-
-/// Reads one value that stands by itself, such as a piece of the path, under the name it has in the document.
-///
-/// # Errors
-/// [`Invalid`] naming `name`.
-pub fn parse_one<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, Invalid> {
-    node::read(Node::Param(Cow::Borrowed(text)), WORDING, false).map_err(|mut invalid| {
-        for error in &mut invalid.errors {
-            name.clone_into(&mut error.field);
-        }
-        invalid
-    })
 }
 
 fn filled_pairs(raw: Option<&str>) -> Result<Vec<Pair<'_>>, Invalid> {

@@ -49,14 +49,6 @@ impl ToSchema for Rfc3339 {
     }
 }
 
-/// For fields that stay `i64` in their struct: `#[serde(serialize_with = "time::rfc3339")]`.
-///
-/// # Errors
-/// Those of the serializer.
-pub fn rfc3339<S: Serializer>(us: &i64, serializer: S) -> Result<S::Ok, S::Error> {
-    Rfc3339(*us).serialize(serializer)
-}
-
 /// A bound of a filter: a point in time, or a whole day in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {

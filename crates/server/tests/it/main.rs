@@ -37,6 +37,8 @@ mod races;
 #[cfg(test)]
 mod random_requests;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod smoke;

@@ -1,11 +1,13 @@
 //! Reading and moving orders, and what is remembered of that.
 
 use axum::http::Method;
+use domain::Role;
 use hyper::body::Bytes;
 use serde_json::{Value, json};
+use server::settings::Settings;
 
 use crate::harness::TestApp;
-use crate::orders::{level, one, placed, shop};
+use crate::orders::{level, one, placed, shop, tagged_version};
 
 const ORDERS: &str = "/api/v1/orders";
 
@@ -15,7 +17,7 @@ async fn patches_the_status_exactly_as_documented() {
     let (root, john, laptop, _) = shop(&app).await;
     let order = john.post(ORDERS, one(laptop, 2)).await.expect(201);
     let answer = root.patch("/api/v1/orders/1", json!({"status": "paid"})).await;
-    assert_eq!(answer.header("etag"), "\"2\"");
+    assert_eq!(tagged_version(&answer), 2);
     let paid = answer.expect(200);
     assert_eq!(paid["order_id"], 1);
     assert_eq!(paid["user_id"], john.id);
@@ -28,7 +30,8 @@ async fn patches_the_status_exactly_as_documented() {
     // The status that the order has already changes nothing.
     let again = root.patch("/api/v1/orders/1", json!({"status": "paid"})).await;
     assert_eq!(again.expect(200), paid);
-    assert_eq!(again.header("etag"), "\"2\"");
+    assert_eq!(again.header("etag"), answer.header("etag"));
+    assert_eq!(root.get("/api/v1/orders/1").await.header("etag"), answer.header("etag"));
     for (status, version) in [("shipped", 3), ("delivered", 4)] {
         let order = root.patch("/api/v1/orders/1", json!({"status": status})).await.expect(200);
         assert_eq!((&order["status"], &order["version"]), (&json!(status), &json!(version)));
@@ -76,7 +79,7 @@ async fn verbs_lead_through_the_whole_life_and_may_be_repeated() {
         let path = format!("{ORDERS}/{id}/{verb}");
         let answer = staff.send(Method::POST, &path, &[], None::<Bytes>).await;
         let order = answer.expect(200);
-        assert_eq!(answer.header("etag"), format!("\"{version}\""));
+        assert_eq!(tagged_version(&answer), version);
         assert_eq!((&order["status"], &order["state"]), (&json!(status), &json!(state)), "{verb}");
         assert_eq!(
             (&order["payment"], &order["fulfilment"]),
@@ -183,12 +186,16 @@ async fn tags_spare_a_read_and_guard_a_change() {
     let (root, john, laptop, _) = shop(&app).await;
     let id = placed(&john, laptop, 1).await;
     let path = format!("{ORDERS}/{id}");
-    for tag in ["\"1\"", "W/\"1\"", "\"7\", \"1\"", "*"] {
+    let seen = john.get(&path).await;
+    let seen = seen.header("etag");
+    for tag in [seen, &format!("W/{seen}"), &format!("\"7\", {seen}"), "*"] {
         let answer = john.send(Method::GET, &path, &[("if-none-match", tag)], None::<Bytes>).await;
         assert_eq!((answer.status.as_u16(), answer.text.as_str()), (304, ""), "{tag}");
-        assert_eq!(answer.header("etag"), "\"1\"");
+        assert_eq!(answer.header("etag"), seen);
     }
-    john.send(Method::GET, &path, &[("if-none-match", "\"2\"")], None::<Bytes>).await.expect(200);
+    for other in ["\"1\"", "\"2\"", "\"1.1\""] {
+        john.send(Method::GET, &path, &[("if-none-match", other)], None::<Bytes>).await.expect(200);
+    }
 
     let change = async |tag: &'static str, status: &str| {
         let body = json!({"status": status}).to_string();
@@ -214,6 +221,40 @@ async fn tags_spare_a_read_and_guard_a_change() {
     assert_eq!(again, order);
     assert_eq!(change("*", "delivered").await.expect(200)["version"], 4);
     app.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_changes_with_the_name_that_the_order_shows_and_guards_the_order_all_the_same() {
+    let app = TestApp::start().await;
+    let (root, john, laptop, _) = shop(&app).await;
+    let path = format!("{ORDERS}/{}", placed(&john, laptop, 1).await);
+    let before = root.get(&path).await.header("etag").to_owned();
+    let account = format!("/api/v1/users/{}", john.id);
+    for name in [json!("John the Second"), Value::Null] {
+        root.patch(&account, json!({"full_name": name})).await.expect(200);
+        let answer = root.send(Method::GET, &path, &[("if-none-match", &before)], None::<Bytes>).await;
+        assert_eq!(answer.expect(200)["user_name"], name.as_str().unwrap_or("john"));
+        assert_ne!(answer.header("etag"), before);
+        assert_eq!(tagged_version(&answer), 1);
+    }
+    // The order itself is as it was.
+    let body = json!({"status": "paid"}).to_string();
+    let paid = root.send(Method::PATCH, &path, &[("if-match", &before)], Some(body)).await;
+    assert_eq!(paid.expect(200)["version"], 2);
+    assert_eq!(root.get(&path).await.header("etag"), paid.header("etag"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_without_a_user_is_tagged_by_its_version_alone() {
+    let settings = Settings { anonymous_role: Some(Role::Customer), ..Settings::default() };
+    let app = TestApp::start_with(settings).await;
+    let (_, _, laptop, _) = shop(&app).await;
+    let stranger = app.stranger();
+    let answer = stranger.post(ORDERS, one(laptop, 1)).await;
+    assert_eq!(answer.expect(201)["user_name"], Value::Null);
+    assert_eq!(answer.header("etag"), "\"1\"");
+    let answer = stranger.get(answer.header("location")).await;
+    assert_eq!(answer.header("etag"), "\"1\"");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,6 +29,14 @@ pub(crate) fn one(product: i64, quantity: i64) -> Value {
     json!({"items": [{"product_id": product, "quantity": quantity}]})
 }
 
+/// The version in the tag of an order: what stands before the dot.
+pub(crate) fn tagged_version(answer: &Answer) -> i64 {
+    let tag = answer.header("etag").trim_matches('"');
+    let (version, name) = tag.split_once('.').unwrap_or_else(|| panic!("{answer:?}"));
+    assert!(name.parse::<u32>().is_ok(), "{answer:?}");
+    version.parse().unwrap()
+}
+
 /// Places an order and gives its id.
 pub(crate) async fn placed(caller: &Caller<'_>, product: i64, quantity: i64) -> i64 {
     caller.post(ORDERS, one(product, quantity)).await.expect(201)["order_id"].as_i64().unwrap()
@@ -49,7 +57,7 @@ async fn places_an_order_exactly_as_documented() {
     let answer = john.post(ORDERS, body.clone()).await;
     let order = answer.expect(201);
     assert_eq!(answer.header("location"), "/api/v1/orders/1");
-    assert_eq!(answer.header("etag"), "\"1\"");
+    assert_eq!(tagged_version(&answer), 1);
     assert_eq!(answer.header("content-type"), "application/json");
     let created_at = order["created_at"].as_str().unwrap();
     assert!(created_at.ends_with('Z') && created_at.as_bytes()[10] == b'T', "{created_at}");
@@ -67,7 +75,7 @@ async fn places_an_order_exactly_as_documented() {
     });
     assert_eq!(order, expected);
     assert_eq!(john.get("/api/v1/orders/1").await.expect(200), expected);
-    assert_eq!(john.get(answer.header("location")).await.header("etag"), "\"1\"");
+    assert_eq!(john.get(answer.header("location")).await.header("etag"), answer.header("etag"));
     // Staff may place the same for him, and leave out what has a default.
     assert_eq!(root.post(ORDERS, body).await.expect(201)["user_id"], john.id);
     let own = root.post(ORDERS, one(laptop, 1)).await.expect(201);
@@ -334,10 +342,10 @@ async fn a_request_with_a_key_has_one_effect_and_one_answer() {
 
     let path = format!("{ORDERS}/1");
     let paid = keyed(&root, Method::PATCH, &path, "k3", &json!({"status": "paid"})).await;
-    assert_eq!(paid.header("etag"), "\"2\"");
+    assert_eq!(tagged_version(&paid), 2);
     root.post(&format!("{path}/ship"), json!({})).await.expect(200);
     let again = keyed(&root, Method::PATCH, &path, "k3", &json!({"status": "paid"})).await;
-    assert_eq!((again.header("etag"), &again.text), ("\"2\"", &paid.text));
+    assert_eq!((again.header("etag"), &again.text), (paid.header("etag"), &paid.text));
     keyed(&root, Method::POST, &format!("{path}/deliver"), "k3", &json!({}))
         .await
         .problem(422, "IDEMPOTENCY_KEY_REUSED");

@@ -8,8 +8,10 @@ use axum::http::Method;
 use serde_json::json;
 use server::settings::Settings;
 
+use crate::document::Document;
 use crate::harness::{Answer, Caller, TestApp};
 
+const ORDERS: &str = "/api/v1/orders";
 const NO_BODY: Option<&str> = None;
 const PRODUCTS: &str = "/api/v1/products";
 const USERS: &str = "/api/v1/users";
@@ -305,6 +307,32 @@ async fn conditions_and_keys_are_read_strictly() {
     // A condition of a read that cannot be understood is none.
     get_with(&root, &path, &[("if-none-match", "garbage")]).await.expect(200);
     patch(&[("idempotency-key", &long[..255])]).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_is_not_insisted_on_where_there_is_none() {
+    let app = TestApp::start().await;
+    let root = app.admin().await;
+    app.product(&root, "Cup", 100, 1).await;
+    let document = Document::new();
+    let mut refused = Vec::new();
+    for operation in document.operations() {
+        let described = operation.parameters("header");
+        if operation.method == "GET" || described.iter().any(|header| header["name"] == "If-Match") {
+            continue;
+        }
+        let path = operation.path.replace("{product_id}", "1");
+        for tag in ["\"1\"", "*", "nonsense"] {
+            let method = operation.method.parse().unwrap();
+            root.send(method, &path, &[("if-match", tag)], Some("{}")).await.invalid(&["If-Match"]);
+        }
+        refused.push(operation.path);
+    }
+    for path in [ORDERS, PRODUCTS, "/api/v1/auth/login", "/api/v1/products/{product_id}/stock/set"] {
+        assert!(refused.contains(&path), "{path} is not in {refused:?}");
+    }
+    // What was refused did nothing: the tokens are good and there is one product.
+    assert_eq!(root.get(PRODUCTS).await.expect(200)["products"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

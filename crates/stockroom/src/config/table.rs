@@ -345,7 +345,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "request_timeout_seconds",
         "request-timeout-seconds",
         "SECONDS",
-        "How long a request may take from its head to its answer",
+        "How long a request may take from its head to its answer, and a client may leave an answer unread",
         |config, raw| {
             config.server.request_timeout = parse::duration(raw, 1..=3600, 1)?;
             Ok(())

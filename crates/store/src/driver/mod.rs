@@ -103,14 +103,6 @@ impl Database {
         }
     }
 
-    /// The dialect of this database.
-    #[must_use]
-    pub fn dialect(&self) -> Dialect {
-        match self.pool {
-            Pool::Sqlite(_) => Dialect::Sqlite,
-        }
-    }
-
     /// A connection to read from, for as long as the answer is kept. Waits when all are in use.
     ///
     /// # Errors

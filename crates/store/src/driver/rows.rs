@@ -123,12 +123,6 @@ impl Rows {
         self.cells.is_empty()
     }
 
-    /// Forgets the rows and keeps the memory.
-    pub fn clear(&mut self) {
-        self.cells.clear();
-        self.text.clear();
-    }
-
     /// Number of columns; 0 as long as there is no row.
     pub(super) fn width(&self) -> usize {
         if self.cells.is_empty() { 0 } else { self.width }
@@ -238,7 +232,7 @@ mod tests {
         rows.push([i64::MIN.into(), (&String::from("a\"b\\c\n")).into(), i64::MAX.into()]);
         assert_eq!(rows.len(), 2);
         assert_eq!(json(&rows), r#"[[1,"x",null],[-9223372036854775808,"a\"b\\c\n",9223372036854775807]]"#);
-        rows.clear();
+        let mut rows = Rows::new();
         rows.push([Cell::from(true)]);
         assert_eq!(json(&rows), "[[1]]");
         assert_eq!(json(&Rows::of_ints([3, 4])), "[[3],[4]]");

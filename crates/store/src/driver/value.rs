@@ -57,12 +57,6 @@ impl Row {
         Self { values }
     }
 
-    /// Number of columns.
-    #[must_use]
-    pub fn width(&self) -> usize {
-        self.values.len()
-    }
-
     /// The integer in a column.
     ///
     /// # Errors
@@ -152,7 +146,6 @@ mod tests {
     #[test]
     fn a_row_gives_what_was_asked_for_or_says_why_not() {
         let mut row = Row::new(vec![7.into(), "x".into(), Value::Null, true.into(), "secret".into()]);
-        assert_eq!(row.width(), 5);
         assert_eq!(row.int(0).unwrap(), 7);
         assert_eq!(row.opt_int(0).unwrap(), Some(7));
         assert_eq!(row.opt_int(2).unwrap(), None);

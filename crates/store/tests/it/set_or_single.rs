@@ -55,13 +55,13 @@ async fn one_by_one(transaction: &mut Transaction, first: i64, count: i64) {
     }
 }
 
-async fn as_set(transaction: &mut Transaction, rows: &mut Rows, first: i64, count: i64) {
-    rows.clear();
+async fn as_set(transaction: &mut Transaction, first: i64, count: i64) {
+    let mut rows = Rows::new();
     for id in first..first + count {
         let values = row(id);
         rows.push(values.each_ref().map(Cell::from));
     }
-    transaction.insert_rows(&WIDE, rows).await.unwrap();
+    transaction.insert_rows(&WIDE, &rows).await.unwrap();
 }
 
 async fn update_one_by_one(transaction: &mut Transaction, first: i64, count: i64) {
@@ -70,17 +70,16 @@ async fn update_one_by_one(transaction: &mut Transaction, first: i64, count: i64
     }
 }
 
-async fn update_as_set(transaction: &mut Transaction, rows: &mut Rows, first: i64, count: i64) {
-    rows.clear();
+async fn update_as_set(transaction: &mut Transaction, first: i64, count: i64) {
+    let mut rows = Rows::new();
     for id in first..first + count {
         rows.push([id.into(), 9.into(), (id * 17).into(), 1_790_000_000_000_000.into()]);
     }
-    transaction.update_rows(&WIDE_NUMBERS, rows).await.unwrap();
+    transaction.update_rows(&WIDE_NUMBERS, &rows).await.unwrap();
 }
 
 /// Medians over rounds that take turns, so that a busy moment hits all alike.
 async fn measure(database: &Database, count: i64, rounds: i64) -> [Duration; 4] {
-    let mut rows = Rows::new();
     let mut times: [Vec<Duration>; 4] = Default::default();
     for round in 0..rounds {
         let mut transaction = database.begin().await.unwrap();
@@ -89,13 +88,13 @@ async fn measure(database: &Database, count: i64, rounds: i64) -> [Duration; 4] 
         one_by_one(&mut transaction, first, count).await;
         times[0].push(started.elapsed());
         let started = Instant::now();
-        as_set(&mut transaction, &mut rows, second, count).await;
+        as_set(&mut transaction, second, count).await;
         times[1].push(started.elapsed());
         let started = Instant::now();
         update_one_by_one(&mut transaction, first, count).await;
         times[2].push(started.elapsed());
         let started = Instant::now();
-        update_as_set(&mut transaction, &mut rows, second, count).await;
+        update_as_set(&mut transaction, second, count).await;
         times[3].push(started.elapsed());
         transaction.commit().await.unwrap();
     }

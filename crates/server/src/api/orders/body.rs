@@ -37,7 +37,7 @@ pub(super) struct OrderBody<'a> {
     /// When it was last changed; null if never.
     #[schema(required)]
     updated_at: Option<Rfc3339>,
-    /// Grows by one with every change; the same number as in `ETag`.
+    /// Grows by one with every change; the number that `ETag` begins with.
     #[schema(example = 1)]
     version: i64,
     /// ISO 4217 code of the shop's currency.
@@ -113,20 +113,26 @@ impl<'a> OrderBody<'a> {
 
     /// 200 with the order and its tag.
     pub(super) fn found(&self) -> Reply {
-        Reply::ok(self).etag(etag::of_version(self.version))
+        Reply::ok(self).etag(tag(self.version, self.user_name))
     }
 
     /// 201 with the order, its tag and its place.
     pub(super) fn placed(&self) -> Reply {
         let location = format!("{}/orders/{}", crate::api::PREFIX, self.order_id);
-        Reply::created(location, self).etag(etag::of_version(self.version))
+        Reply::created(location, self).etag(tag(self.version, self.user_name))
     }
+}
+
+/// The tag of an order: it changes with the order, and with the name of its user.
+pub(super) fn tag(version: i64, user_name: Option<&str>) -> String {
+    etag::of_version_and_name(version, user_name)
 }
 
 /// How the document describes an answer that is one order.
 #[derive(IntoResponses)]
 #[response(status = 200, description = "The order as it is now",
-    headers(("ETag" = String, description = "The version of the order, for `If-Match` and `If-None-Match`")),
+    headers(("ETag" = String, description = "Version of the order, and a checksum of `user_name` if there is one: \
+        `\"7.2166136261\"`")),
     example = json!(example("pending")))]
 #[expect(dead_code, reason = "only described")]
 pub(super) struct OrderFound(OrderBody<'static>);
@@ -135,7 +141,8 @@ pub(super) struct OrderFound(OrderBody<'static>);
 #[derive(IntoResponses)]
 #[response(status = 201, description = "The order is placed, and its stock taken if it allocates at creation",
     headers(
-        ("ETag" = String, description = "The version of the order, for `If-Match` and `If-None-Match`"),
+        ("ETag" = String, description = "Version of the order, and a checksum of `user_name` if there is one: \
+        `\"7.2166136261\"`"),
         ("Location" = String, description = "Path of the order"),
     ),
     example = json!(example("pending")))]

@@ -11,7 +11,7 @@ use super::body::{OrderBody, OrderFound};
 use crate::api::headers::{IdempotencyKey, IfMatchOfOrder};
 use crate::app::App;
 use crate::http::problem::{NotFound, PreconditionFailed, Problem, WriteProblems};
-use crate::request::{Caller, Conditions, NoBody, OperationBody, PathId, Staff, Write, run};
+use crate::request::{Caller, Edit, NoBody, OperationBody, PathId, Staff, run};
 use crate::wire::values::Status;
 
 /// Where an order shall go.
@@ -24,14 +24,14 @@ pub(super) struct ChangeOrderBody {
 
 impl OperationBody for ChangeOrderBody {}
 
-async fn change(
+async fn change<T>(
     app: &App,
     caller: &Caller,
     PathId(id): PathId,
-    conditions: Conditions,
+    Edit { if_version, conditions, .. }: Edit<T>,
     goal: Goal,
 ) -> Result<Response, Problem> {
-    let command = ChangeOrder { order_id: OrderId(id), goal, if_version: conditions.if_version };
+    let command = ChangeOrder { order_id: OrderId(id), goal, if_version };
     let currency = app.settings().currency.clone();
     run(app, caller, conditions, command, move |changed| {
         OrderBody::new(&changed.order, changed.user_name.as_deref(), &currency).found()
@@ -50,7 +50,8 @@ async fn change(
     request_body(content = ChangeOrderBody, example = json!({"status": "paid"})),
     responses(
         (status = 200, description = "The order as it is now", body = OrderBody<'static>,
-            headers(("ETag" = String, description = "The version of the order")),
+            headers(("ETag" = String, description = "Version of the order, and a checksum of `user_name` if there is one: \
+        `\"7.2166136261\"`")),
             example = json!(super::body::example("paid"))),
         WriteProblems, NotFound, PreconditionFailed),
     security(("bearer" = []), ("password" = [])))]
@@ -58,10 +59,10 @@ pub(super) async fn change_order(
     State(app): State<App>,
     caller: Caller,
     id: PathId,
-    write: Write<ChangeOrderBody>,
+    edit: Edit<ChangeOrderBody>,
 ) -> Result<Response, Problem> {
-    let goal = Goal::Reach(write.body.status.into());
-    change(&app, &caller, id, write.conditions, goal).await
+    let goal = Goal::Reach(edit.body.status.into());
+    change(&app, &caller, id, edit, goal).await
 }
 
 /// Confirm an order
@@ -76,9 +77,9 @@ pub(super) async fn confirm_order(
     State(app): State<App>,
     Staff(caller): Staff,
     id: PathId,
-    write: Write<NoBody>,
+    edit: Edit<NoBody>,
 ) -> Result<Response, Problem> {
-    change(&app, &caller, id, write.conditions, Goal::Act(Action::Confirm)).await
+    change(&app, &caller, id, edit, Goal::Act(Action::Confirm)).await
 }
 
 /// Record the payment of an order
@@ -93,9 +94,9 @@ pub(super) async fn pay_order(
     State(app): State<App>,
     Staff(caller): Staff,
     id: PathId,
-    write: Write<NoBody>,
+    edit: Edit<NoBody>,
 ) -> Result<Response, Problem> {
-    change(&app, &caller, id, write.conditions, Goal::Act(Action::Pay)).await
+    change(&app, &caller, id, edit, Goal::Act(Action::Pay)).await
 }
 
 /// Ship an order
@@ -109,9 +110,9 @@ pub(super) async fn ship_order(
     State(app): State<App>,
     Staff(caller): Staff,
     id: PathId,
-    write: Write<NoBody>,
+    edit: Edit<NoBody>,
 ) -> Result<Response, Problem> {
-    change(&app, &caller, id, write.conditions, Goal::Act(Action::Ship)).await
+    change(&app, &caller, id, edit, Goal::Act(Action::Ship)).await
 }
 
 /// Record the delivery of an order
@@ -125,9 +126,9 @@ pub(super) async fn deliver_order(
     State(app): State<App>,
     Staff(caller): Staff,
     id: PathId,
-    write: Write<NoBody>,
+    edit: Edit<NoBody>,
 ) -> Result<Response, Problem> {
-    change(&app, &caller, id, write.conditions, Goal::Act(Action::Deliver)).await
+    change(&app, &caller, id, edit, Goal::Act(Action::Deliver)).await
 }
 
 /// Cancel an order
@@ -143,7 +144,7 @@ pub(super) async fn cancel_order(
     State(app): State<App>,
     caller: Caller,
     id: PathId,
-    write: Write<NoBody>,
+    edit: Edit<NoBody>,
 ) -> Result<Response, Problem> {
-    change(&app, &caller, id, write.conditions, Goal::Act(Action::Cancel)).await
+    change(&app, &caller, id, edit, Goal::Act(Action::Cancel)).await
 }

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::{OrderBody, example};
+use crate::api::page::PageBody;
 use crate::app::App;
-use crate::app::views::{OrderListing, OrderQuery, OrderSort, OrderView, Scope, Start};
+use crate::app::views::{OrderListing, OrderQuery, OrderSort, OrderView, Scope};
 use crate::http::problem::{BadRequest, FieldError, Problem, Unauthenticated, Unavailable};
 use crate::http::reply::Reply;
 use crate::request::{Caller, Paged};
@@ -82,15 +83,8 @@ impl SortWord {
 pub(super) struct OrdersBody<'a> {
     /// The orders of this page.
     orders: Vec<OrderBody<'a>>,
-    /// Most orders of one page.
-    #[schema(example = 20)]
-    limit: u32,
-    /// How many orders were skipped; null when a cursor said where to start.
-    #[schema(required, example = 0)]
-    offset: Option<i64>,
-    /// `cursor` of the next page; null when this is the last.
-    #[schema(required)]
-    next_cursor: Option<String>,
+    #[serde(flatten)]
+    page: PageBody,
     /// Sum of the totals of all orders that match, on whatever page, in minor units (cents).
     #[schema(value_type = i128, example = 502_997)]
     total_amount_cents: i128,
@@ -179,19 +173,14 @@ fn body<'a>(
     order: ByNumber,
     currency: &'a str,
 ) -> OrdersBody<'a> {
-    let rows = &found.listing.rows;
-    let last = rows.last().filter(|_| found.listing.more);
     OrdersBody {
-        orders: rows
+        orders: found
+            .listing
+            .rows
             .iter()
             .map(|view| OrderBody::new(&view.order, view.user_name.as_deref(), currency))
             .collect(),
-        limit: query.page.limit,
-        offset: match query.page.start {
-            Start::Offset(offset) => Some(offset),
-            Start::After { .. } => None,
-        },
-        next_cursor: last.map(|last| cursor(last, query.sort).encode(&order)),
+        page: PageBody::new(&query.page, &found.listing, &order, |last| cursor(last, query.sort)),
         total_amount_cents: found.total_amount_cents,
         total_quantity: found.total_quantity,
     }

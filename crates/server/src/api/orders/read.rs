@@ -8,14 +8,13 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::OrderPath;
-use super::body::{OrderBody, OrderFound};
+use super::body::{OrderBody, OrderFound, tag};
 use crate::api::headers::IfNoneMatch;
 use crate::app::App;
 use crate::app::views::{EventView, OrderView};
 use crate::http::problem::{BadRequest, NotFound, Problem, Unauthenticated, Unavailable};
 use crate::http::reply::Reply;
 use crate::request::{Caller, PathId, Query, if_none_match};
-use crate::wire::etag;
 use crate::wire::query::Nothing;
 use crate::wire::time::Rfc3339;
 
@@ -31,7 +30,7 @@ async fn visible(app: &App, caller: &Caller, PathId(id): PathId) -> Result<Order
 /// Customers see their own orders, staff all of them.
 #[utoipa::path(get, path = "/orders/{order_id}", tag = "orders", operation_id = "get_order",
     params(OrderPath, IfNoneMatch),
-    responses(OrderFound, (status = 304, description = "The client has the latest version already",
+    responses(OrderFound, (status = 304, description = "The order is as `If-None-Match` knows it",
             headers(("ETag" = String, description = "The version that is still current"))),
         BadRequest, Unauthenticated, NotFound, Unavailable),
     security(("bearer" = []), ("password" = [])))]
@@ -43,9 +42,9 @@ pub(super) async fn get_order(
     headers: HeaderMap,
 ) -> Result<Reply, Problem> {
     let view = visible(&app, &caller, id).await?;
-    let tag = etag::of_version(view.order.version);
-    if if_none_match(&headers, &tag) {
-        return Ok(Reply::not_modified(tag));
+    let etag = tag(view.order.version, view.user_name.as_deref());
+    if if_none_match(&headers, &etag) {
+        return Ok(Reply::not_modified(etag));
     }
     Ok(OrderBody::new(&view.order, view.user_name.as_deref(), &app.settings().currency).found())
 }

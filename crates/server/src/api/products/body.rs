@@ -3,9 +3,10 @@
 use domain::{CreateProduct, Product, ProductId, StockLevel, UpdateProduct};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 use super::query::ProductOrder;
+use crate::api::page::PageBody;
 use crate::app::App;
 use crate::app::views::{Listing, Page, ProductView, Start};
 use crate::http::reply::Reply;
@@ -80,6 +81,14 @@ impl<'a> ProductBody<'a> {
     }
 }
 
+/// How the document describes an answer that is one product.
+#[derive(IntoResponses)]
+#[response(status = 200, description = "The product as it is now",
+    headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
+    example = json!(example()))]
+#[expect(dead_code, reason = "only described")]
+pub(in crate::api) struct ProductFound(ProductBody<'static>);
+
 /// The tag of a product: it changes with the catalogue data and with the stock.
 pub(in crate::api) fn etag(view: &ProductView) -> String {
     of_versions(view.product.version, view.level.version)
@@ -96,14 +105,8 @@ pub(in crate::api) fn shown(app: &App) -> impl Fn(&ProductView) -> Reply + Send 
 pub(super) struct ProductListBody<'a> {
     /// The products.
     products: Vec<ProductBody<'a>>,
-    /// Most products of a page.
-    limit: u32,
-    /// How many were skipped; null after a cursor.
-    #[schema(required)]
-    offset: Option<i64>,
-    /// Where the next page starts; null on the last.
-    #[schema(required)]
-    next_cursor: Option<String>,
+    #[serde(flatten)]
+    page: PageBody,
 }
 
 impl<'a> ProductListBody<'a> {
@@ -114,15 +117,9 @@ impl<'a> ProductListBody<'a> {
         order: ProductOrder,
         currency: &'a str,
     ) -> Self {
-        let last = listing.rows.last().filter(|_| listing.more);
         Self {
             products: listing.rows.iter().map(|view| ProductBody::new(view, currency)).collect(),
-            limit: page.limit,
-            offset: match page.start {
-                Start::Offset(offset) => Some(offset),
-                Start::After { .. } => None,
-            },
-            next_cursor: last.map(|view| order.cursor_after(view).encode(&order)),
+            page: PageBody::new(page, listing, &order, |view| order.cursor_after(view)),
         }
     }
 }

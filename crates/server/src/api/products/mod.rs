@@ -12,7 +12,7 @@ use domain::{
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(super) use self::body::{ProductBody, etag, example, shown};
+pub(super) use self::body::{ProductBody, ProductFound, etag, example, shown};
 use self::body::{ProductChange, ProductListBody, ProductNew, example_archived, example_list};
 use self::query::{LowStockFilter, ProductFilter, ProductOrder, product_query};
 use super::headers::{IdempotencyKey, IfMatch, IfNoneMatch};
@@ -23,7 +23,7 @@ use crate::http::problem::{
     WriteProblems,
 };
 use crate::http::reply::Reply;
-use crate::request::{Caller, NoBody, Paged, PathId, Staff, Write, if_none_match, run};
+use crate::request::{Caller, Edit, NoBody, Paged, PathId, Staff, Write, if_none_match, run};
 use crate::wire::paging::PageParams;
 use crate::wire::values::Id;
 
@@ -97,9 +97,7 @@ async fn answer_list(app: &App, query: &ProductQuery, order: ProductOrder) -> Re
     security(("bearer" = []), ("password" = [])),
     params(("product_id" = Id, Path, description = "Number of the product"), IfNoneMatch),
     responses(
-        (status = 200, description = "The product", body = ProductBody,
-            headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
-            example = json!(example())),
+        ProductFound,
         (status = 304, description = "The product is as `If-None-Match` knows it",
             headers(("ETag" = String, description = "The version that is still current"))),
         BadRequest, Unauthenticated, NotFound, Unavailable))]
@@ -164,17 +162,14 @@ async fn create(
     request_body(content = ProductChange, description = "What is to change",
         example = json!({"name": "Updated Product Name", "price_cents": 2499})),
     responses(
-        (status = 200, description = "The product as it is now", body = ProductBody,
-            headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
-            example = json!(example())),
-        WriteProblems, NotFound, PreconditionFailed))]
+        ProductFound, WriteProblems, NotFound, PreconditionFailed))]
 async fn update(
     State(app): State<App>,
     Staff(caller): Staff,
     PathId(id): PathId,
-    Write { body, conditions }: Write<ProductChange>,
+    Edit { body, if_version, conditions }: Edit<ProductChange>,
 ) -> Result<Response, Problem> {
-    let command: UpdateProduct = body.command(ProductId(id), conditions.if_version);
+    let command: UpdateProduct = body.command(ProductId(id), if_version);
     run(&app, &caller, conditions, command, shown(&app)).await
 }
 
@@ -195,9 +190,9 @@ async fn delete(
     State(app): State<App>,
     Staff(caller): Staff,
     PathId(id): PathId,
-    Write { body: NoBody {}, conditions }: Write<NoBody>,
+    Edit { body: NoBody {}, if_version, conditions }: Edit<NoBody>,
 ) -> Result<Response, Problem> {
-    let command = DeleteProduct { product_id: ProductId(id), if_version: conditions.if_version };
+    let command = DeleteProduct { product_id: ProductId(id), if_version };
     let shown = shown(&app);
     run(&app, &caller, conditions, command, move |deleted| match deleted {
         Deleted::Archived(view) => shown(view),
@@ -215,17 +210,14 @@ async fn delete(
     security(("bearer" = []), ("password" = [])),
     params(("product_id" = Id, Path, description = "Number of the product"), IfMatch, IdempotencyKey),
     responses(
-        (status = 200, description = "The product as it is now", body = ProductBody,
-            headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
-            example = json!(example())),
-        WriteProblems, NotFound, PreconditionFailed))]
+        ProductFound, WriteProblems, NotFound, PreconditionFailed))]
 async fn toggle_active(
     State(app): State<App>,
     Staff(caller): Staff,
     PathId(id): PathId,
-    Write { body: NoBody {}, conditions }: Write<NoBody>,
+    Edit { body: NoBody {}, if_version, conditions }: Edit<NoBody>,
 ) -> Result<Response, Problem> {
-    let command = ToggleProduct { product_id: ProductId(id), if_version: conditions.if_version };
+    let command = ToggleProduct { product_id: ProductId(id), if_version };
     run(&app, &caller, conditions, command, shown(&app)).await
 }
 
@@ -236,16 +228,13 @@ async fn toggle_active(
     security(("bearer" = []), ("password" = [])),
     params(("product_id" = Id, Path, description = "Number of the product"), IfMatch, IdempotencyKey),
     responses(
-        (status = 200, description = "The product as it is now", body = ProductBody,
-            headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
-            example = json!(example())),
-        WriteProblems, NotFound, PreconditionFailed))]
+        ProductFound, WriteProblems, NotFound, PreconditionFailed))]
 async fn restore(
     State(app): State<App>,
     Staff(caller): Staff,
     PathId(id): PathId,
-    Write { body: NoBody {}, conditions }: Write<NoBody>,
+    Edit { body: NoBody {}, if_version, conditions }: Edit<NoBody>,
 ) -> Result<Response, Problem> {
-    let command = RestoreProduct { product_id: ProductId(id), if_version: conditions.if_version };
+    let command = RestoreProduct { product_id: ProductId(id), if_version };
     run(&app, &caller, conditions, command, shown(&app)).await
 }

@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use self::body::{AdjustedBody, Adjustment, StockCounted, StockMove, example_adjusted};
 use self::movement::{BY_LATEST, MovementListBody, example_movements};
 use super::headers::IdempotencyKey;
-use super::products::{ProductBody, example, not_found, shown};
+use super::products::{ProductFound, not_found, shown};
 use crate::app::App;
 use crate::app::views::{Page, ProductView, Start};
 use crate::http::problem::{NotFound, Problem, ReadProblems, WriteProblems};
@@ -39,10 +39,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     request_body(content = StockMove, description = "How many pieces came in, and why",
         example = json!({"quantity": 20, "reason": "delivery"})),
     responses(
-        (status = 200, description = "The product as it is now", body = ProductBody,
-            headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
-            example = json!(example())),
-        WriteProblems, NotFound))]
+        ProductFound, WriteProblems, NotFound))]
 async fn increment(
     State(app): State<App>,
     Staff(caller): Staff,
@@ -62,10 +59,7 @@ async fn increment(
     request_body(content = StockMove, description = "How many pieces go out, and why",
         example = json!({"quantity": 2, "reason": "damaged", "note": "Two pieces were damaged."})),
     responses(
-        (status = 200, description = "The product as it is now", body = ProductBody,
-            headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
-            example = json!(example())),
-        WriteProblems, NotFound))]
+        ProductFound, WriteProblems, NotFound))]
 async fn decrement(
     State(app): State<App>,
     Staff(caller): Staff,
@@ -85,10 +79,7 @@ async fn decrement(
     request_body(content = StockCounted, description = "How many pieces are on hand, and why",
         example = json!({"on_hand": 97, "expected": 100, "reason": "stocktake"})),
     responses(
-        (status = 200, description = "The product as it is now", body = ProductBody,
-            headers(("ETag" = String, description = "Versions of the product and of its stock: `\"7.3\"`")),
-            example = json!(example())),
-        WriteProblems, NotFound))]
+        ProductFound, WriteProblems, NotFound))]
 async fn set(
     State(app): State<App>,
     Staff(caller): Staff,

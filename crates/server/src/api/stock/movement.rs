@@ -5,8 +5,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::api::page::PageBody;
 use crate::app::views::{Listing, MovementView, Page, Start};
-use crate::wire::paging::{ByNumber, Cursor, Key};
+use crate::wire::paging::{ByNumber, Cursor};
 use crate::wire::time::Rfc3339;
 use crate::wire::values::MovementKind;
 
@@ -82,28 +83,16 @@ impl<'a> From<&'a MovementView> for MovementBody<'a> {
 pub(super) struct MovementListBody<'a> {
     /// The lines, latest first.
     movements: Vec<MovementBody<'a>>,
-    /// Most lines of a page.
-    limit: u32,
-    /// How many were skipped; null after a cursor.
-    #[schema(required)]
-    offset: Option<i64>,
-    /// Where the next page starts; null on the last.
-    #[schema(required)]
-    next_cursor: Option<String>,
+    #[serde(flatten)]
+    page: PageBody,
 }
 
 impl<'a> MovementListBody<'a> {
     /// A page of the ledger.
     pub(super) fn new(listing: &'a Listing<MovementView>, page: &Page) -> Self {
-        let last = listing.rows.last().filter(|_| listing.more);
         Self {
             movements: listing.rows.iter().map(MovementBody::from).collect(),
-            limit: page.limit,
-            offset: match page.start {
-                Start::Offset(offset) => Some(offset),
-                Start::After { .. } => None,
-            },
-            next_cursor: last.map(|view| Cursor { key: Key::Int(view.id), id: view.id }.encode(&BY_LATEST)),
+            page: PageBody::new(page, listing, &BY_LATEST, |view| Cursor::by_id(view.id)),
         }
     }
 }

@@ -15,9 +15,9 @@ fn refused(raw: &str, field: &str, message: &str) {
 fn offsets_and_pages() {
     assert_eq!(page("").unwrap(), Page { limit: 20, position: Position::Offset(0) });
     assert_eq!(page("limit=100&offset=7").unwrap(), Page { limit: 100, position: Position::Offset(7) });
-    assert_eq!(page("page=1").unwrap().offset(), Some(0));
-    assert_eq!(page("page=3&limit=5").unwrap().offset(), Some(10));
-    assert_eq!(page("page=10000000000&limit=100").unwrap().offset(), Some(999_999_999_900));
+    assert_eq!(page("page=1").unwrap().position, Position::Offset(0));
+    assert_eq!(page("page=3&limit=5").unwrap().position, Position::Offset(10));
+    assert_eq!(page("page=10000000000&limit=100").unwrap().position, Position::Offset(999_999_999_900));
     refused("limit=0", "limit", "must be at least 1");
     refused("limit=101", "limit", "must be at most 100");
     refused("limit=-1", "limit", "must be at least 1");

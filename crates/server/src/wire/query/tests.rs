@@ -1,7 +1,7 @@
 use serde::Deserialize;
 
 use super::*;
-use crate::wire::paging::ByNumber;
+use crate::wire::paging::{ByNumber, Position};
 use crate::wire::time::Moment;
 use crate::wire::values::{Id, Status};
 
@@ -91,24 +91,9 @@ fn all_errors_at_once() {
 }
 
 #[test]
-fn pieces_of_the_path() {
-    let read = |text| parse_one::<Id>("product_id", text).map(Id::get);
-    assert_eq!(read("7"), Ok(7));
-    for (text, message) in [
-        ("0", "must be at least 1"),
-        ("x", "must be an integer"),
-        ("", "must be an integer"),
-        ("7\0", "must not contain the NUL character"),
-        ("9223372036854775808", "must be at most 9223372036854775807"),
-    ] {
-        assert_eq!(read(text), Err(Invalid::one("product_id", message)), "{text}");
-    }
-}
-
-#[test]
 fn lists_share_their_parameters() {
     let (filter, paging) = parse_paged::<Filter>(Some("limit=5&user_id=3&offset=10")).unwrap();
     assert_eq!(filter.user_id.map(Id::get), Some(3));
     let page = paging.resolve(&ByNumber("id")).unwrap();
-    assert_eq!((page.limit, page.offset()), (5, Some(10)));
+    assert_eq!((page.limit, page.position), (5, Position::Offset(10)));
 }

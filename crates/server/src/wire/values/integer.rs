@@ -62,8 +62,7 @@ impl Visitor<'_> for IntegerVisitor {
 macro_rules! integer_value {
     ($(#[$meta:meta])* $name:ident: $min:literal ..= $max:expr, $text:literal, example $example:literal) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-        #[serde(transparent)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(i64);
 
         impl $name {
@@ -71,14 +70,6 @@ macro_rules! integer_value {
             pub const MIN: i64 = $min;
             /// The largest value.
             pub const MAX: i64 = $max;
-
-            /// Checks the limits.
-            ///
-            /// # Errors
-            /// What is wrong, to be said after the field's name.
-            pub fn new(value: i64) -> Result<Self, String> {
-                $crate::wire::values::integer_visitor(Self::MIN, Self::MAX).check(value).map(Self)
-            }
 
             /// The number.
             #[must_use]

@@ -17,7 +17,7 @@ pub use text::{
     Description, Email, FullName, Login, NewPassword, Note, Password, ProductName, Reason, RefreshToken,
     SearchText, Sku, Username,
 };
-pub use words::{Action, AllocateAt, Fulfilment, MovementKind, OrderState, Payment, Role, Status};
+pub use words::{AllocateAt, Fulfilment, MovementKind, OrderState, Payment, Role, Status};
 
 #[cfg(test)]
 mod tests;

@@ -10,9 +10,7 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 
 /// What a PATCH body says about one field that may be null. The field needs `#[serde(default)]`.
-///
-/// A field that may not be null is a plain `Option` only if null may mean "unchanged"; otherwise it is a
-/// `Patch` too, and [`Patch::not_null`] refuses the null.
+/// A field that may not be null is an `Option` that is read by [`given`](super::given).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Patch<T> {
     /// Not mentioned: stays as it is.
@@ -25,12 +23,6 @@ pub enum Patch<T> {
 }
 
 impl<T> Patch<T> {
-    /// Whether the body does not mention the field.
-    #[must_use]
-    pub const fn is_absent(&self) -> bool {
-        matches!(self, Self::Absent)
-    }
-
     /// `None` when absent, `Some(None)` when null, `Some(Some(value))` otherwise.
     #[must_use]
     pub fn into_option(self) -> Option<Option<T>> {
@@ -38,18 +30,6 @@ impl<T> Patch<T> {
             Self::Absent => None,
             Self::Null => Some(None),
             Self::Value(value) => Some(Some(value)),
-        }
-    }
-
-    /// The value if there is one; refuses null.
-    ///
-    /// # Errors
-    /// [`Invalid`](crate::wire::invalid::Invalid) naming `field` when it is null.
-    pub fn not_null(self, field: &str) -> Result<Option<T>, crate::wire::invalid::Invalid> {
-        match self {
-            Self::Absent => Ok(None),
-            Self::Null => Err(crate::wire::invalid::Invalid::one(field, "must not be null")),
-            Self::Value(value) => Ok(Some(value)),
         }
     }
 }

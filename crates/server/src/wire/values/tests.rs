@@ -1,3 +1,4 @@
+use serde::Deserialize as _;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::*;
@@ -49,10 +50,13 @@ fn text() {
 
 #[test]
 fn integers() {
-    assert_eq!(Quantity::new(0).unwrap_err(), "must be at least 1");
-    assert_eq!(Quantity::new(1_000_000_001).unwrap_err(), "must be at most 1000000000");
-    assert_eq!(PriceCents::new(PriceCents::MAX).unwrap().get(), 1_000_000_000_000);
-    assert_eq!(serde_json::to_string(&Threshold::new(5).unwrap()).unwrap(), "5");
+    let quantity = |value: i64| {
+        let value = serde::de::value::I64Deserializer::<serde::de::value::Error>::new(value);
+        Quantity::deserialize(value).map(Quantity::get).map_err(|error| error.to_string())
+    };
+    assert_eq!(quantity(0).unwrap_err(), "must be at least 1");
+    assert_eq!(quantity(1_000_000_001).unwrap_err(), "must be at most 1000000000");
+    assert_eq!(quantity(1_000_000_000), Ok(Quantity::MAX));
 }
 
 #[test]

@@ -111,8 +111,6 @@ wire_words! {
     Fulfilment: "Where the goods are.",
     /// The one word that sums up an order.
     Status: "The order in one word.",
-    /// What may be asked of an order.
-    Action: "What may be asked of an order.",
     /// Why a stock level changed.
     MovementKind: "Why the stock level changed.",
 }
