@@ -29,6 +29,8 @@ pub enum Denial {
     Role,
     /// A customer placed an order for somebody else.
     OrderForAnother,
+    /// A customer's order starts pending.
+    InitialStatus,
     /// A customer may cancel only before the order is paid or shipped.
     CancelTooLate,
     /// Only an administrator hands out roles.
@@ -89,7 +91,7 @@ pub enum Rejection {
         /// What was asked.
         goal: Goal,
     },
-    /// New orders cannot start in this status, or not when this caller places them.
+    /// No order starts in this status.
     InvalidInitialStatus(Status),
     /// The caller had seen another version.
     VersionMismatch {

@@ -71,6 +71,7 @@ impl PlaceOrder {
         match self.status {
             Status::Pending => Ok(()),
             Status::Confirmed | Status::Paid if staff => Ok(()),
+            Status::Confirmed | Status::Paid => Err(Rejection::Forbidden(Denial::InitialStatus)),
             other => Err(Rejection::InvalidInitialStatus(other)),
         }
     }

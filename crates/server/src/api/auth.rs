@@ -52,13 +52,37 @@ struct LoginBody {
     grant_type: Option<GrantType>,
     /// For OAuth2 clients; without meaning here.
     #[expect(dead_code, reason = "tolerated")]
+    #[schema(pattern = r"^[^\u0000]*$")]
     scope: Option<String>,
     /// For OAuth2 clients; without meaning here.
     #[expect(dead_code, reason = "tolerated")]
+    #[schema(pattern = r"^[^\u0000]*$")]
     client_id: Option<String>,
     /// For OAuth2 clients; without meaning here.
-    #[schema(write_only)]
+    #[schema(write_only, pattern = r"^[^\u0000]*$")]
     #[expect(dead_code, reason = "tolerated")]
+    client_secret: Option<String>,
+}
+
+/// Name and password as the form of an OAuth2 password grant, which knows no null.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes LoginBody as a form")]
+struct LoginForm {
+    /// The username or the e-mail address, in upper or lower case.
+    username: Login,
+    password: Password,
+    /// There is no other.
+    #[schema(nullable = false)]
+    grant_type: Option<GrantType>,
+    /// Without meaning here.
+    #[schema(nullable = false, pattern = r"^[^\u0000]*$")]
+    scope: Option<String>,
+    /// Without meaning here.
+    #[schema(nullable = false, pattern = r"^[^\u0000]*$")]
+    client_id: Option<String>,
+    /// Without meaning here.
+    #[schema(nullable = false, write_only, pattern = r"^[^\u0000]*$")]
     client_secret: Option<String>,
 }
 
@@ -193,7 +217,7 @@ async fn register(
         (LoginBody = "application/json", example = json!({
             "username": "john.doe", "password": "correct horse battery staple",
         })),
-        (LoginBody = "application/x-www-form-urlencoded", example = json!({
+        (LoginForm = "application/x-www-form-urlencoded", example = json!({
             "grant_type": "password", "username": "john.doe", "password": "correct horse battery staple",
         })),
     )),
@@ -204,7 +228,8 @@ async fn register(
         BadRequest, BodyRefused, TooManyRequests, Unavailable,
         (status = 401, description = "The name or the password is wrong, or the account is deactivated \
             (`INVALID_CREDENTIALS`)",
-            body = ProblemBody, content_type = "application/problem+json", example = json!({
+            body = ProblemBody, content_type = "application/problem+json",
+            headers(("WWW-Authenticate" = String, description = "`Bearer`")), example = json!({
                 "type": "about:blank", "title": "Unauthorized", "status": 401, "code": "INVALID_CREDENTIALS",
                 "detail": "The username or the password is wrong.", "request_id": "0kq3v8x2m5t9a",
             })),
@@ -235,7 +260,8 @@ async fn login(State(app): State<App>, write: Write<LoginBody>) -> Result<Reply,
         BadRequest, BodyRefused, Unavailable,
         (status = 401, description = "The refresh token is none of ours, has expired or was withdrawn, or the \
             account is deactivated (`INVALID_TOKEN`)",
-            body = ProblemBody, content_type = "application/problem+json", example = json!({
+            body = ProblemBody, content_type = "application/problem+json",
+            headers(("WWW-Authenticate" = String, description = "`Bearer`")), example = json!({
                 "type": "about:blank", "title": "Unauthorized", "status": 401, "code": "INVALID_TOKEN",
                 "detail": "The token is invalid or has expired.", "request_id": "0kq3v8x2m5t9a",
             })),
@@ -279,7 +305,8 @@ async fn logout_everywhere(
         (status = 200, description = "The caller's account", body = UserBody,
             headers(("ETag" = String, description = "Version of the account")),
             example = json!(UserBody::example())),
-        (status = 304, description = "The account is still as `If-None-Match` has it"),
+        (status = 304, description = "The account is still as `If-None-Match` has it",
+            headers(("ETag" = String, description = "The version that is still current"))),
         Unauthenticated, Unavailable,
     ))]
 async fn me(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Result<Reply, Problem> {
@@ -303,7 +330,8 @@ async fn me(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Resul
         BadRequest, BodyRefused, KeyReused, TooManyRequests, Unavailable,
         (status = 401, description = "No valid token was sent (`UNAUTHENTICATED`, `INVALID_TOKEN`), or the current \
             password is wrong (`INVALID_CREDENTIALS`)",
-            body = ProblemBody, content_type = "application/problem+json", example = json!({
+            body = ProblemBody, content_type = "application/problem+json",
+            headers(("WWW-Authenticate" = String, description = "`Bearer`")), example = json!({
                 "type": "about:blank", "title": "Unauthorized", "status": 401, "code": "INVALID_CREDENTIALS",
                 "detail": "The username or the password is wrong.", "request_id": "0kq3v8x2m5t9a",
             })),

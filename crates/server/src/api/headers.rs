@@ -44,7 +44,7 @@ pub(super) struct UnusedIdempotencyKey {
 pub(super) struct IfMatch {
     /// The `ETag` that you have seen: if it is no longer the current one, the answer is 412 and nothing is changed.
     /// `*` stands for any.
-    #[param(rename = "If-Match", required = false)]
+    #[param(rename = "If-Match", required = false, pattern = r#"^(\*|"[!#-~]*")$"#)]
     tag: String,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct IfMatchOfOrder {
     /// The `ETag` that you have seen: if it is no longer the current one, the answer is 412 and nothing is changed.
     /// `*` stands for any. Where the effect already stands there is nothing to change, and the answer is 200 whatever
     /// the version, so that a repetition succeeds.
-    #[param(rename = "If-Match", required = false)]
+    #[param(rename = "If-Match", required = false, pattern = r#"^(\*|"[!#-~]*")$"#)]
     tag: String,
 }
 

@@ -242,7 +242,8 @@ async fn create(
         (status = 200, description = "The account", body = UserBody,
             headers(("ETag" = String, description = "Version of the account")),
             example = json!(UserBody::example())),
-        (status = 304, description = "The account is still as `If-None-Match` has it"),
+        (status = 304, description = "The account is still as `If-None-Match` has it",
+            headers(("ETag" = String, description = "The version that is still current"))),
         BadRequest, Unauthenticated, Unavailable,
         UserNotFound,
     ))]

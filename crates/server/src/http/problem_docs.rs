@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{
+    ContentBuilder, Header, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder,
+};
 use utoipa::{IntoResponses, ToSchema};
 
 use super::problem::FieldError;
@@ -145,12 +148,32 @@ fn responses(entries: &[Entry]) -> BTreeMap<String, RefOr<Response>> {
 }
 
 fn response(entry: &Entry) -> Response {
-    let (_, _, _, _, description) = *entry;
+    let (status, _, _, _, description) = *entry;
     let content = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name("ProblemBody")))
         .example(Some(example(entry)))
         .build();
-    ResponseBuilder::new().description(description).content("application/problem+json", content).build()
+    let response =
+        ResponseBuilder::new().description(description).content("application/problem+json", content);
+    match header(status) {
+        Some((name, header)) => response.header(name, header).build(),
+        None => response.build(),
+    }
+}
+
+/// The header that all answers of a status have.
+fn header(status: u16) -> Option<(&'static str, Header)> {
+    let (name, kind, description) = match status {
+        401 => (
+            "WWW-Authenticate",
+            Type::String,
+            "`Bearer`, and whether the token that was sent is the problem.",
+        ),
+        429 | 503 => ("Retry-After", Type::Integer, "Seconds to wait before the next attempt."),
+        _ => return None,
+    };
+    let header = HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(kind)));
+    Some((name, header.description(Some(description)).build()))
 }
 
 fn example(&(status, title, code, detail, _): &Entry) -> Value {

@@ -59,10 +59,7 @@ impl Problem {
             }
             Rejection::InvalidInitialStatus(status) => Self::invalid(
                 "status",
-                format!(
-                    "an order cannot start as {}; staff may choose pending, confirmed or paid, customers pending",
-                    status.word()
-                ),
+                format!("an order cannot start as {}; choose pending, confirmed or paid", status.word()),
             ),
             Rejection::VersionMismatch { .. } => Self::precondition_failed(),
             Rejection::NoLines => Self::invalid(lines.unwrap_or("body"), "must have at least one line"),
@@ -103,6 +100,7 @@ fn denial_text(denial: Denial) -> &'static str {
     match denial {
         Denial::Role => "Your role does not permit this.",
         Denial::OrderForAnother => "Customers place orders for themselves only.",
+        Denial::InitialStatus => "Only staff place orders that start as confirmed or paid.",
         Denial::CancelTooLate => "A paid order can only be cancelled by the shop.",
         Denial::GrantRole => "Only an administrator hands out roles.",
         Denial::SetActive => "Only an administrator activates or deactivates accounts.",

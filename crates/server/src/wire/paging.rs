@@ -43,6 +43,7 @@ pub struct PageParams {
     #[param(inline)]
     pub page: Option<PageNumber>,
     /// The `next_cursor` of the previous page, instead of `offset` and `page`.
+    #[param(min_length = 1, max_length = 2048, pattern = "^[A-Za-z0-9_-]+$")]
     pub cursor: Option<String>,
 }
 

@@ -1,6 +1,8 @@
 //! The API over real HTTP, each test on a database of its own.
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod callers;

@@ -69,6 +69,16 @@ fn the_document_is_whole() {
     }
 }
 
+/// A parameter of free text tells what it is made of; an empty one is refused, never ignored.
+fn check_text(document: &Document, parameter: &Value, id: &str) {
+    let (name, schema) = (&parameter["name"], document.resolve(&parameter["schema"]));
+    let made_of = ["pattern", "enum"].iter().any(|word| schema.get(word).is_some());
+    assert!(made_of, "{id}: what is {name} made of?");
+    if parameter["in"] == "query" {
+        assert!(document.check(schema, &Value::from(""), "").is_err(), "{id}: {name} may be empty");
+    }
+}
+
 fn check_parameters(document: &Document, operation: &Operation<'_>) {
     let id = operation.id();
     let in_path: Vec<_> = operation.path.split(['{', '}']).skip(1).step_by(2).collect();
@@ -84,6 +94,11 @@ fn check_parameters(document: &Document, operation: &Operation<'_>) {
         assert!(document.resolve(&parameter["schema"]).is_object(), "{id}: {name}");
         if parameter["in"] == "header" {
             assert_eq!(parameter["schema"]["type"], "string", "{id}: {name}");
+        }
+        let is_text = document.resolve(&parameter["schema"])["type"] == "string";
+        if is_text && name != "If-None-Match" {
+            // An `If-None-Match` that cannot be read is no condition. Every other text must be of use.
+            check_text(document, parameter, id);
         }
         // There is no null in an address or a header.
         assert!(
@@ -116,6 +131,10 @@ fn check_body(document: &Document, operation: &Operation<'_>) {
         document.check(&content["schema"], example, id).unwrap();
         let schema = document.resolve(&content["schema"]);
         assert_eq!(schema["additionalProperties"], false, "{id}: unknown fields are refused");
+        for (name, field) in schema["properties"].as_object().unwrap() {
+            let may_be_null = document.check(field, &Value::Null, name).is_ok();
+            assert!(kind.ends_with("json") || !may_be_null, "{id}: there is no null in a form: {name}");
+        }
     }
     for status in ["400", "413", "415"] {
         assert!(operation.spec["responses"].get(status).is_some(), "{id}: {status}");
@@ -130,6 +149,15 @@ fn check_answers(document: &Document, operation: &Operation<'_>) {
         assert!(answer["description"].as_str().is_some_and(|text| !text.is_empty()), "{id}: {status}");
         let content = answer["content"].as_object();
         let failed = status.starts_with(['4', '5']);
+        let header = match status.as_str() {
+            "304" => Some("ETag"),
+            "401" => Some("WWW-Authenticate"),
+            "429" | "503" => Some("Retry-After"),
+            _ => None,
+        };
+        if let Some(name) = header {
+            assert!(answer["headers"][name].is_object(), "{id}: {status} has {name}");
+        }
         assert_eq!(content.is_none(), ["204", "304"].contains(&status.as_str()), "{id}: {status}");
         for (kind, content) in content.into_iter().flatten() {
             assert_eq!(kind == "application/problem+json", failed, "{id}: {status}");

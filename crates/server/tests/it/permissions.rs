@@ -90,7 +90,7 @@ const TABLE: &[Row] = &[
     row("place_order", Of::Nothing, ORDER,                                        [401, 201, 201, 201]),
     row("place_order", Of::Nothing, ORDER_FOR_OWN,                                [401, 201, 201, 201]),
     row("place_order", Of::Nothing, ORDER_FOR_OTHER,                              [401, 403, 201, 201]),
-    row("place_order", Of::Nothing, ORDER_PAID,                                   [401, 400, 201, 201]),
+    row("place_order", Of::Nothing, ORDER_PAID,                                   [401, 403, 201, 201]),
     row("place_order", Of::Nothing, ORDER_LATER,                                  [401, 403, 201, 201]),
     row("get_order", Of::OwnOrder, "",                                            [401, 200, 200, 200]),
     row("get_order", Of::OtherOrder, "",                                          [401, 404, 200, 200]),

@@ -289,8 +289,11 @@ impl Model {
             return Err("FORBIDDEN");
         }
         let start = command.status.word();
-        if start != "pending" && (staff(context).is_err() || !["confirmed", "paid"].contains(&start)) {
+        if !["pending", "confirmed", "paid"].contains(&start) {
             return Err("VALIDATION_ERROR");
+        }
+        if start != "pending" {
+            staff(context)?;
         }
         if let Some(owner) = owner {
             match self.people.active(owner) {

@@ -149,8 +149,12 @@ fn starts_where_staff_say() {
     for status in [Status::Shipped, Status::Delivered, Status::Cancelled] {
         check(STAFF, starting(status, order(&[(APPLE, 1)])), Err(Rejection::InvalidInitialStatus(status)));
     }
-    for status in [Status::Confirmed, Status::Paid, Status::Shipped, Status::Delivered, Status::Cancelled] {
+    for status in [Status::Shipped, Status::Delivered, Status::Cancelled] {
         check(CLEO, starting(status, order(&[(APPLE, 1)])), Err(Rejection::InvalidInitialStatus(status)));
+    }
+    for status in [Status::Confirmed, Status::Paid] {
+        let denied = Err(Rejection::Forbidden(Denial::InitialStatus));
+        check(CLEO, starting(status, order(&[(APPLE, 1)])), denied);
     }
 }
 

@@ -5,7 +5,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{MAX_ORDER_LINES, OrderLine, PlaceOrder, ProductId, Rejection, UserId};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use super::body::{OrderBody, OrderCreated};
 use crate::api::headers::IdempotencyKey;
@@ -20,13 +22,25 @@ use crate::wire::values::{AllocateAt, Id, Quantity, Status};
 pub(super) struct PlaceOrderBody {
     /// For whom; the caller when left out. Customers place orders for themselves only.
     user_id: Option<Id>,
-    /// Where the order starts; `pending` when left out. Staff may choose `confirmed` or `paid`, too.
+    #[schema(schema_with = initial_status)]
     status: Option<Status>,
     /// When the order takes its stock; as the shop is configured when left out. Staff may choose.
     allocate_at: Option<AllocateAt>,
     /// What is ordered. Lines of one product count as one.
     #[schema(min_items = 1, max_items = 200)]
     items: Vec<OrderLineBody>,
+}
+
+/// The words of [`Status`] that an order can start with.
+fn initial_status() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .description(Some(
+            "Where the order starts; `pending` when left out or null. Only staff may choose \
+             `confirmed` or `paid`.",
+        ))
+        .enum_values(Some([json!("pending"), json!("confirmed"), json!("paid"), Value::Null]))
+        .build()
 }
 
 /// One line of an order to be placed.

@@ -30,7 +30,8 @@ async fn visible(app: &App, caller: &Caller, PathId(id): PathId) -> Result<Order
 /// Customers see their own orders, staff all of them.
 #[utoipa::path(get, path = "/orders/{order_id}", tag = "orders", operation_id = "get_order",
     params(OrderPath, IfNoneMatch),
-    responses(OrderFound, (status = 304, description = "The order is as `If-None-Match` knows it"),
+    responses(OrderFound, (status = 304, description = "The order is as `If-None-Match` knows it",
+            headers(("ETag" = String, description = "The version that is still current"))),
         BadRequest, Unauthenticated, NotFound, Unavailable),
     security(("bearer" = []), ("password" = [])))]
 pub(super) async fn get_order(

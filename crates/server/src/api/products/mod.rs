@@ -98,7 +98,8 @@ async fn answer_list(app: &App, query: &ProductQuery, order: ProductOrder) -> Re
     params(("product_id" = Id, Path, description = "Number of the product"), IfNoneMatch),
     responses(
         ProductFound,
-        (status = 304, description = "The product is as `If-None-Match` knows it"),
+        (status = 304, description = "The product is as `If-None-Match` knows it",
+            headers(("ETag" = String, description = "The version that is still current"))),
         BadRequest, Unauthenticated, NotFound, Unavailable))]
 async fn read(
     State(app): State<App>,
