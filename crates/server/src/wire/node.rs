@@ -19,8 +19,8 @@ use super::invalid::{FieldError, Invalid, field_name};
 
 /// The most errors that one answer lists.
 const MOST_ERRORS: usize = 20;
-/// Up to here every whole number has a float of its own; the next, 2^53, shares one with its neighbour.
-const LARGEST_EXACT: f64 = 9_007_199_254_740_991.0;
+/// Up to here, 2^53, every whole number has a float of its own.
+const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 /// Objects with at most this many keys are searched for duplicates pair by pair, larger ones by hashing.
 const FEW_KEYS: usize = 16;
 

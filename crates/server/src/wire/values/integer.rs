@@ -47,18 +47,14 @@ impl Visitor<'_> for IntegerVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<i64, E> {
-        if value.fract() != 0.0 {
-            return Err(E::custom("must be an integer"));
+        if is_huge(value) {
+            let side = if value > 0.0 { ("most", self.max) } else { ("least", self.min) };
+            return Err(E::custom(format_args!("must be at {} {}", side.0, side.1)));
         }
-        #[expect(clippy::cast_precision_loss, reason = "only decides what the refusal says")]
-        let (min, max) = (self.min as f64, self.max as f64);
-        if value > max || (is_huge(value) && value > 0.0) {
-            return Err(E::custom(format_args!("must be at most {}", self.max)));
+        if value.fract() == 0.0 {
+            return Err(E::custom("is too large to be written with a fraction or an exponent"));
         }
-        if value < min || is_huge(value) {
-            return Err(E::custom(format_args!("must be at least {}", self.min)));
-        }
-        Err(E::custom("is too large to be written with a fraction or an exponent"))
+        Err(E::custom("must be an integer"))
     }
 }
 
