@@ -19,8 +19,6 @@ use super::invalid::{FieldError, Invalid, field_name};
 
 /// The most errors that one answer lists.
 const MOST_ERRORS: usize = 20;
-/// Up to here, 2^53, every whole number has a float of its own.
-const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 /// Objects with at most this many keys are searched for duplicates pair by pair, larger ones by hashing.
 const FEW_KEYS: usize = 16;
 
@@ -31,7 +29,7 @@ pub(crate) enum Node<'a> {
     Null,
     /// JSON `true` or `false`.
     Bool(bool),
-    /// A whole number that fits, also one that was written as `7.0` or `7e0`.
+    /// A number without fraction or exponent that fits.
     Int(i64),
     /// Any other number; those beyond `i64` are whole and huge.
     Float(f64),
@@ -336,11 +334,6 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Node<'de>, E> {
-        // JSON Schema, and with it the document, takes `7.0` and `7e0` for integers. Larger ones may have been rounded.
-        if value.fract() == 0.0 && value.abs() <= LARGEST_EXACT {
-            #[expect(clippy::cast_possible_truncation, reason = "whole, and far from the ends of i64")]
-            return Ok(Node::Int(value as i64));
-        }
         Ok(Node::Float(value))
     }
 

@@ -51,9 +51,6 @@ impl Visitor<'_> for IntegerVisitor {
             let side = if value > 0.0 { ("most", self.max) } else { ("least", self.min) };
             return Err(E::custom(format_args!("must be at {} {}", side.0, side.1)));
         }
-        if value.fract() == 0.0 {
-            return Err(E::custom("is too large to be written with a fraction or an exponent"));
-        }
         Err(E::custom("must be an integer"))
     }
 }
