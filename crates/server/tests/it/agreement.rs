@@ -14,7 +14,8 @@ const ORDERS: &str = "/api/v1/orders";
 async fn whole_numbers_are_written_as_such() {
     let app = TestApp::start().await;
     let root = app.admin().await;
-    let id = root.post(PRODUCTS, json!({"name": "Lamp", "price_cents": 1999})).await.expect(201)["id"].clone();
+    let id =
+        root.post(PRODUCTS, json!({"name": "Lamp", "price_cents": 1999})).await.expect(201)["id"].clone();
     let set = format!("{PRODUCTS}/{id}/stock/set");
     for number in ["1.0", "1.5", "1e3", "-0", "-0.0", "9007199254740993.0"] {
         let body = format!(r#"{{"on_hand": {number}}}"#);
