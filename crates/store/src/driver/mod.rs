@@ -6,6 +6,7 @@
 //!
 //! Architecture Invariant: nothing here knows a table of Stockroom, apart from the migrations.
 
+mod checkpointer;
 mod dialect;
 mod lexer;
 mod migrate;
@@ -40,9 +41,9 @@ pub struct Options {
     pub reader_cache_kib: u32,
     /// How many prepared statements each connection keeps.
     pub statement_cache: usize,
-    /// SQLite: how many pages (of 4 KiB) the write-ahead log may hold before a commit moves them into the file.
-    /// 0 never does; then [`Database::checkpoint`] must be called.
-    pub wal_autocheckpoint_pages: u32,
+    /// SQLite: to how many pages (of 4 KiB) the write-ahead log may grow before it is begun anew. Another thread moves
+    /// its pages into the file meanwhile. 0 never does; then [`Database::checkpoint`] must be called.
+    pub wal_limit_pages: u32,
     /// SQLite: whether rows are written by one statement over all of them, as on the databases on a network, or by
     /// one prepared statement each. There is no round trip to save, so the latter takes less time
     /// (`tests/it/set_or_single.rs` measures both).
@@ -61,7 +62,8 @@ impl Default for Options {
             writer_cache_kib: 16 * 1024,
             reader_cache_kib: 4 * 1024,
             statement_cache: 128,
-            wal_autocheckpoint_pages: 4000,
+            // 64 MiB: pages that change again and again are moved once.
+            wal_limit_pages: 16_000,
             set_statements: false,
             sync_delay: None,
         }

@@ -1,5 +1,6 @@
 //! SQLite, in a file: one connection that writes and a few that read.
 
+use super::checkpointer::{Checkpointer, Step, plan};
 use super::rows::nul_refused;
 use super::set::SetStatement;
 use super::texts::Texts;
@@ -17,6 +18,9 @@ use tokio::time::{Instant, sleep};
 
 /// What the buffer for rows may keep between two statements; a larger one is given back.
 const KEPT_BUFFER_BYTES: usize = 1 << 20;
+
+/// The page cache of the connection that moves the log, in KiB: it copies pages and hardly looks at any.
+const CHECKPOINTER_CACHE_KIB: u32 = 256;
 
 /// The pause before asking again for a lock that another process holds.
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
@@ -96,8 +100,8 @@ impl Pool {
     }
 
     pub(super) async fn checkpoint(&self) -> Result<(), StoreError> {
-        let mut writer = self.writer.lock().await;
-        super::in_place(|| writer.query("PRAGMA wal_checkpoint(PASSIVE)", &[])).map(drop)
+        let writer = self.writer.lock().await;
+        super::in_place(|| writer.move_log())
     }
 }
 
@@ -130,6 +134,8 @@ pub(super) struct Connection {
     set_statements: bool,
     /// Where rows become JSON, kept for the next time.
     json: String,
+    /// Of the writer: who moves the log, and how many pages it may hold.
+    checkpointer: Option<(Checkpointer, u32)>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -147,11 +153,17 @@ impl Connection {
             .map_err(classify)?;
         raw.pragma_update(None, "synchronous", "full").map_err(classify)?;
         raw.pragma_update(None, "foreign_keys", true).map_err(classify)?;
-        raw.pragma_update_and_check(None, "wal_autocheckpoint", options.wal_autocheckpoint_pages, |_| Ok(()))
-            .map_err(classify)?;
+        // See [`super::checkpointer`].
+        raw.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(())).map_err(classify)?;
         // `Pool::begin` does the waiting.
         raw.busy_timeout(Duration::ZERO).map_err(classify)?;
-        Ok(connection)
+        let mover = Self::open(path, options, CHECKPOINTER_CACHE_KIB)?;
+        // The file is synced before the log may be begun anew.
+        mover.raw.pragma_update(None, "synchronous", "full").map_err(classify)?;
+        // What fails here is tried again by the next one, and at the latest by the writer.
+        let checkpointer = Checkpointer::start(move || _ = mover.move_log());
+        let checkpointer = checkpointer.map_err(|error| StoreError::Io(error.into()))?;
+        Ok(Self { checkpointer: Some((checkpointer, options.wal_limit_pages)), ..connection })
     }
 
     fn open_reader(path: &Path, options: &Options) -> Result<Self, StoreError> {
@@ -172,7 +184,13 @@ impl Connection {
         raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(classify)?;
         raw.set_prepared_statement_cache_capacity(options.statement_cache);
         let texts = Texts::new(Dialect::Sqlite);
-        Ok(Self { raw, texts, set_statements: options.set_statements, json: String::new() })
+        Ok(Self {
+            raw,
+            texts,
+            set_statements: options.set_statements,
+            json: String::new(),
+            checkpointer: None,
+        })
     }
 
     pub(super) fn query(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
@@ -224,6 +242,33 @@ impl Connection {
             .and_then(|mut statement| statement.execute([]))
             .map(drop)
             .map_err(classify)
+    }
+
+    /// Moves what the log holds into the file, as far as no reader needs it where it is.
+    fn move_log(&self) -> Result<(), StoreError> {
+        self.raw
+            .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")
+            .and_then(|mut statement| statement.query_row([], |_| Ok(())))
+            .map_err(classify)
+    }
+
+    /// How many pages the log holds, and how many of them were moved.
+    fn log_pages(&self) -> Result<(u32, u32), StoreError> {
+        self.raw
+            .prepare_cached("PRAGMA wal_checkpoint(NOOP)")
+            .and_then(|mut statement| statement.query_row([], |row| Ok((row.get(1)?, row.get(2)?))))
+            .map_err(classify)
+    }
+
+    /// Keeps the log from growing without end. A commit that has happened cannot fail because of it.
+    fn tend_log(&self) {
+        let Some((checkpointer, limit)) = &self.checkpointer else { return };
+        let Ok((pages, moved)) = self.log_pages() else { return };
+        match plan(pages, moved, *limit, checkpointer.is_idle()) {
+            Step::Wait => {}
+            Step::Aside => checkpointer.wake(),
+            Step::Here => _ = self.move_log(),
+        }
     }
 
     /// Ends the transaction that is open, if there is one.
@@ -312,6 +357,7 @@ impl Transaction {
         if let Some(delay) = self.sync_delay {
             std::thread::sleep(delay);
         }
+        self.connection.tend_log();
         Ok(())
     }
 

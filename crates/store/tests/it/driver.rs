@@ -291,7 +291,7 @@ async fn a_commit_is_durable_and_as_slow_as_the_disk_is_said_to_be() {
         ("PRAGMA foreign_keys", 1.into()),
         ("PRAGMA temp_store", 2.into()),
         ("PRAGMA cache_size", (-16 * 1024).into()),
-        ("PRAGMA wal_autocheckpoint", 4000.into()),
+        ("PRAGMA wal_autocheckpoint", 0.into()),
     ] {
         let mut found = transaction.query(pragma, &[]).await.unwrap().remove(0);
         let found = found.int(0).map(Value::from).or_else(|_| found.text(0).map(Value::from)).unwrap();

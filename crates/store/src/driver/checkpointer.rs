@@ -1,0 +1,126 @@
+//! Moving what the write-ahead log of SQLite holds into the database file, without making writers wait for it.
+//!
+//! A checkpoint within a commit, which is SQLite's own way, stops the one writer for as long as it takes to write some
+//! thousand pages and sync them. So a second connection on a thread of its own does that work while the writer goes
+//! on. It can never finish, though, as long as more is written; and only a log that has been moved completely can be
+//! begun anew. Therefore the writer itself moves the little rest, once the log has grown to its limit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+/// How far a log may outgrow its limit before the writer moves it alone, whatever that costs: the last resort on a
+/// disk where the other thread does not keep up.
+const PATIENCE: u32 = 4;
+
+/// What there is to do about a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing.
+    Wait,
+    /// The other thread should move pages.
+    Aside,
+    /// The writer should move what is left.
+    Here,
+}
+
+/// Decides by the pages in the log, those of them that were moved already, and the limit. 0 as a limit asks for
+/// nothing ever.
+pub(super) fn plan(pages: u32, moved: u32, limit: u32, is_idle: bool) -> Step {
+    let waiting = pages.saturating_sub(moved);
+    if limit == 0 || waiting == 0 {
+        return Step::Wait;
+    }
+    if pages >= limit.saturating_mul(PATIENCE) {
+        return Step::Here;
+    }
+    match is_idle {
+        true if pages >= limit && waiting <= limit / 4 => Step::Here,
+        true if waiting >= limit.div_ceil(2) => Step::Aside,
+        _ => Step::Wait,
+    }
+}
+
+/// The other thread. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Checkpointer {
+    wake: SyncSender<()>,
+    busy: Arc<AtomicBool>,
+}
+
+impl Checkpointer {
+    /// Starts a thread that does `work` each time it is woken.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub(super) fn start(mut work: impl FnMut() + Send + 'static) -> std::io::Result<Self> {
+        let (wake, woken) = sync_channel(1);
+        let busy = Arc::new(AtomicBool::new(false));
+        let done = Arc::clone(&busy);
+        std::thread::Builder::new().name("checkpointer".to_owned()).spawn(move || {
+            while woken.recv().is_ok() {
+                work();
+                done.store(false, Ordering::Release);
+            }
+        })?;
+        Ok(Self { wake, busy })
+    }
+
+    /// Whether no work is going on.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.busy.load(Ordering::Acquire)
+    }
+
+    /// Has the work done once more.
+    pub(super) fn wake(&self) {
+        self.busy.store(true, Ordering::Release);
+        if self.wake.try_send(()).is_err() {
+            // The thread is gone. The writer does without it when the log has outgrown all patience.
+            self.busy.store(false, Ordering::Release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn the_writer_moves_only_a_small_rest() {
+        for (pages, moved, is_idle, step) in [
+            (0, 0, true, Step::Wait),
+            (499, 0, true, Step::Wait),
+            (500, 0, true, Step::Aside),
+            (700, 0, false, Step::Wait),
+            (700, 500, true, Step::Wait),
+            (1000, 500, true, Step::Aside),
+            (1000, 500, false, Step::Wait),
+            (1200, 1000, true, Step::Here),
+            (1200, 1000, false, Step::Wait),
+            (1200, 1200, true, Step::Wait),
+            (1300, 1000, true, Step::Wait),
+            (4000, 100, false, Step::Here),
+        ] {
+            assert_eq!(plan(pages, moved, 1000, is_idle), step, "{pages} {moved} {is_idle}");
+            assert_eq!(plan(pages, moved, 0, is_idle), Step::Wait);
+        }
+    }
+
+    #[test]
+    fn the_thread_works_when_woken_and_ends_when_dropped() {
+        let (report, reports) = channel();
+        let checkpointer = Checkpointer::start(move || report.send(()).unwrap()).unwrap();
+        for _ in 0..3 {
+            assert!(checkpointer.is_idle());
+            checkpointer.wake();
+            reports.recv().unwrap();
+            while !checkpointer.is_idle() {
+                std::thread::yield_now();
+            }
+        }
+        drop(checkpointer);
+        assert!(reports.recv().is_err(), "the thread has ended and dropped its end");
+    }
+}
