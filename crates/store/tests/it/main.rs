@@ -8,6 +8,8 @@ mod idempotency;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
 mod random_shop;
 #[cfg(test)]
 mod reads;

@@ -113,24 +113,19 @@ async fn fresh(dir: &tempfile::TempDir, name: &str, set_statements: bool) -> Dat
     database
 }
 
+/// In a debug build it only shows that both ways run; `cargo test --release -p store set_or_single -- --nocapture`
+/// measures.
 #[tokio::test]
-async fn both_ways_run() {
-    let dir = tempfile::tempdir().unwrap();
-    measure(&fresh(&dir, "set", true).await, 3, 2).await;
-    measure(&fresh(&dir, "single", false).await, 3, 2).await;
-}
-
-#[tokio::test]
-#[ignore = "a measurement for the release build"]
 async fn measured() {
+    let rounds = if cfg!(debug_assertions) { 2 } else { 200 };
     let dir = tempfile::tempdir().unwrap();
     println!(
-        "median of 200 rounds: rows, set_statements | insert by execute, by insert_rows | update likewise"
+        "median of {rounds} rounds: rows, set_statements | insert by execute, by insert_rows | update likewise"
     );
     for count in [1, 4, 16, 64, 256] {
         for set_statements in [true, false] {
             let database = fresh(&dir, &format!("{count}-{set_statements}"), set_statements).await;
-            let [single, set, update_single, update_set] = measure(&database, count, 200).await;
+            let [single, set, update_single, update_set] = measure(&database, count, rounds).await;
             println!(
                 "{count:4}, {set_statements:5} | {single:?}, {set:?} | {update_single:?}, {update_set:?}"
             );
