@@ -101,7 +101,7 @@ impl Pool {
 
     pub(super) async fn checkpoint(&self) -> Result<(), StoreError> {
         let writer = self.writer.lock().await;
-        super::in_place(|| writer.move_log())
+        super::in_place(|| writer.empty_log())
     }
 }
 
@@ -248,6 +248,14 @@ impl Connection {
     fn move_log(&self) -> Result<(), StoreError> {
         self.raw
             .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")
+            .and_then(|mut statement| statement.query_row([], |_| Ok(())))
+            .map_err(classify)
+    }
+
+    /// Moves all that the log holds and cuts it to nothing, unless somebody is reading it.
+    fn empty_log(&self) -> Result<(), StoreError> {
+        self.raw
+            .prepare_cached("PRAGMA wal_checkpoint(TRUNCATE)")
             .and_then(|mut statement| statement.query_row([], |_| Ok(())))
             .map_err(classify)
     }
