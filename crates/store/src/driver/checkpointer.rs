@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 /// How far a log may outgrow its limit before the writer moves it alone, whatever that costs: the last resort on a
 /// disk where the other thread does not keep up.
@@ -41,10 +42,12 @@ pub(super) fn plan(pages: u32, moved: u32, limit: u32, is_idle: bool) -> Step {
     }
 }
 
-/// The other thread. It ends when this is dropped.
+/// The other thread. Dropping this ends it, and waits until what it owns is closed.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
-    wake: SyncSender<()>,
+    /// Both are there until the drop.
+    wake: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
     busy: Arc<AtomicBool>,
 }
 
@@ -57,33 +60,41 @@ impl Checkpointer {
         let (wake, woken) = sync_channel(1);
         let busy = Arc::new(AtomicBool::new(false));
         let done = Arc::clone(&busy);
-        std::thread::Builder::new().name("checkpointer".to_owned()).spawn(move || {
+        let thread = std::thread::Builder::new().name("checkpointer".to_owned()).spawn(move || {
             while woken.recv().is_ok() {
                 work();
                 done.store(false, Ordering::Release);
             }
         })?;
-        Ok(Self { wake, busy })
+        Ok(Self { wake: Some(wake), thread: Some(thread), busy })
     }
 
     /// Whether no work is going on.
     pub(super) fn is_idle(&self) -> bool {
-        !self.busy.load(Ordering::Acquire)
+        !self.busy.load(Ordering::Acquire) || self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Has the work done once more.
     pub(super) fn wake(&self) {
         self.busy.store(true, Ordering::Release);
-        if self.wake.try_send(()).is_err() {
+        if self.wake.as_ref().is_none_or(|wake| wake.try_send(()).is_err()) {
             // The thread is gone. The writer does without it when the log has outgrown all patience.
             self.busy.store(false, Ordering::Release);
         }
     }
 }
 
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        self.wake = None;
+        // A panic of the thread was reported where it happened.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::{TryRecvError, channel};
 
     use super::*;
 
@@ -109,6 +120,17 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_that_panicked_is_not_waited_for() {
+        let checkpointer = Checkpointer::start(|| panic!("as a test")).unwrap();
+        checkpointer.wake();
+        while !checkpointer.is_idle() {
+            std::thread::yield_now();
+        }
+        checkpointer.wake();
+        assert!(checkpointer.is_idle());
+    }
+
+    #[test]
     fn the_thread_works_when_woken_and_ends_when_dropped() {
         let (report, reports) = channel();
         let checkpointer = Checkpointer::start(move || report.send(()).unwrap()).unwrap();
@@ -121,6 +143,7 @@ mod tests {
             }
         }
         drop(checkpointer);
-        assert!(reports.recv().is_err(), "the thread has ended and dropped its end");
+        let left = reports.try_recv().unwrap_err();
+        assert_eq!(left, TryRecvError::Disconnected, "the thread has ended and dropped its end");
     }
 }

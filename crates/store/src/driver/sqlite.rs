@@ -101,6 +101,10 @@ impl Pool {
 
     pub(super) async fn checkpoint(&self) -> Result<(), StoreError> {
         let writer = self.writer.lock().await;
+        // Nobody wakes it meanwhile. While it works, SQLite would do nothing and say so only in the answer.
+        while writer.checkpointer.as_ref().is_some_and(|(checkpointer, _)| !checkpointer.is_idle()) {
+            sleep(LOCK_PAUSE).await;
+        }
         super::in_place(|| writer.move_log())
     }
 }
@@ -128,14 +132,15 @@ fn create(path: &Path) -> Result<(), StoreError> {
 
 /// One connection with what belongs to it.
 pub(super) struct Connection {
+    /// Of the writer: who moves the log, and how many pages it may hold. Dropped first: only the last connection to be
+    /// closed moves all that is left and removes the log.
+    checkpointer: Option<(Checkpointer, u32)>,
     raw: rusqlite::Connection,
     texts: Texts,
     /// See [`Options::set_statements`].
     set_statements: bool,
     /// Where rows become JSON, kept for the next time.
     json: String,
-    /// Of the writer: who moves the log, and how many pages it may hold.
-    checkpointer: Option<(Checkpointer, u32)>,
 }
 
 impl std::fmt::Debug for Connection {

@@ -40,3 +40,33 @@ async fn the_log_stays_bounded_while_somebody_writes_and_somebody_reads() {
     let check = database.reader().await.unwrap().query("PRAGMA integrity_check", &[]).await.unwrap();
     assert_eq!(check[0].as_text(0).unwrap(), "ok");
 }
+
+#[tokio::test]
+async fn a_database_that_was_closed_is_one_file() {
+    for _ in 0..10 {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.sqlite");
+        let url = format!("sqlite:{}", path.display());
+        // The last commit wakes the other thread, which has a lot to do.
+        let options = Options { wal_limit_pages: 2_000, ..Options::default() };
+        let database = Database::open(&url, options).await.unwrap();
+        let mut transaction = database.begin().await.unwrap();
+        transaction.execute(CREATE, &[]).await.unwrap();
+        let text = "x".repeat(3_000);
+        for id in 1..=1_500_i64 {
+            transaction.execute(INSERT, &[id.into(), Value::from(text.as_str())]).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+        database.checkpoint().await.unwrap();
+        let copy = dir.path().join("copy.sqlite");
+        std::fs::copy(&path, &copy).unwrap();
+        drop(database);
+        let entries = std::fs::read_dir(dir.path()).unwrap();
+        let mut left: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["copy.sqlite", "log.sqlite"]);
+        let copy = Database::open(&format!("sqlite:{}", copy.display()), Options::default()).await.unwrap();
+        let row = copy.reader().await.unwrap().query(COUNT, &[]).await.unwrap().remove(0);
+        assert_eq!(row.int(0).unwrap(), 1_500);
+    }
+}
