@@ -23,17 +23,24 @@ pub(super) enum Step {
     Aside,
     /// The writer should move what is left.
     Here,
+    /// The writer should also wait for readers, a little, so that the log can be begun anew.
+    Anew,
 }
 
-/// Decides by the pages in the log, those of them that were moved already, and the limit. 0 as a limit asks for
-/// nothing ever.
-pub(super) fn plan(pages: u32, moved: u32, limit: u32, is_idle: bool) -> Step {
+/// Decides by the pages in the log, those of them that were moved already, the limit, and the pages there were at the
+/// last [`Step::Anew`]. 0 as a limit asks for nothing ever.
+///
+/// Readers that take turns, one always in the middle of it, keep a log from being begun anew for as long as they like.
+/// One reader that goes on for long must not stop the writer again and again, so it waits once each time the log has
+/// grown by its limit.
+pub(super) fn plan(pages: u32, moved: u32, limit: u32, is_idle: bool, waited_at: u32) -> Step {
     let waiting = pages.saturating_sub(moved);
     if limit == 0 || waiting == 0 {
         return Step::Wait;
     }
     if pages >= limit.saturating_mul(PATIENCE) {
-        return Step::Here;
+        let is_new = pages < waited_at || pages - waited_at >= limit;
+        return if is_idle && is_new { Step::Anew } else { Step::Here };
     }
     match is_idle {
         true if pages >= limit && waiting <= limit / 4 => Step::Here,
@@ -113,9 +120,22 @@ mod tests {
             (1200, 1200, true, Step::Wait),
             (1300, 1000, true, Step::Wait),
             (4000, 100, false, Step::Here),
+            (4000, 100, true, Step::Anew),
         ] {
-            assert_eq!(plan(pages, moved, 1000, is_idle), step, "{pages} {moved} {is_idle}");
-            assert_eq!(plan(pages, moved, 0, is_idle), Step::Wait);
+            assert_eq!(plan(pages, moved, 1000, is_idle, 0), step, "{pages} {moved} {is_idle}");
+            assert_eq!(plan(pages, moved, 0, is_idle, 0), Step::Wait);
+        }
+    }
+
+    #[test]
+    fn the_writer_waits_for_readers_once_a_limit() {
+        for (pages, waited_at, step) in [
+            (4500, 4000, Step::Here),
+            (5000, 4000, Step::Anew),
+            // The log was begun anew in between.
+            (4100, 9000, Step::Anew),
+        ] {
+            assert_eq!(plan(pages, 100, 1000, true, waited_at), step, "{pages} {waited_at}");
         }
     }
 
