@@ -25,6 +25,9 @@ const CHECKPOINTER_CACHE_KIB: u32 = 256;
 /// The pause before asking again for a lock that another process holds.
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
+/// How long the writer waits for readers so that an overgrown log can be begun anew.
+const READERS_PAUSE: Duration = Duration::from_millis(250);
+
 /// A connection and the right to use it, which is an [`OwnedMutexGuard`] that moves with its task.
 type Shared = Arc<tokio::sync::Mutex<Connection>>;
 
@@ -101,6 +104,10 @@ impl Pool {
 
     pub(super) async fn checkpoint(&self) -> Result<(), StoreError> {
         let writer = self.writer.lock().await;
+        // Nobody wakes it meanwhile. While it works, SQLite would do nothing and say so only in the answer.
+        while writer.checkpointer.as_ref().is_some_and(|(checkpointer, _)| !checkpointer.is_idle()) {
+            sleep(LOCK_PAUSE).await;
+        }
         super::in_place(|| writer.empty_log())
     }
 }
@@ -128,14 +135,17 @@ fn create(path: &Path) -> Result<(), StoreError> {
 
 /// One connection with what belongs to it.
 pub(super) struct Connection {
+    /// Of the writer: who moves the log, and how many pages it may hold. Dropped first: only the last connection to be
+    /// closed moves all that is left and removes the log.
+    checkpointer: Option<(Checkpointer, u32)>,
+    /// Of the writer: how many pages the log held when it last waited for readers.
+    waited_at: std::cell::Cell<u32>,
     raw: rusqlite::Connection,
     texts: Texts,
     /// See [`Options::set_statements`].
     set_statements: bool,
     /// Where rows become JSON, kept for the next time.
     json: String,
-    /// Of the writer: who moves the log, and how many pages it may hold.
-    checkpointer: Option<(Checkpointer, u32)>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -190,6 +200,7 @@ impl Connection {
             set_statements: options.set_statements,
             json: String::new(),
             checkpointer: None,
+            waited_at: std::cell::Cell::new(0),
         })
     }
 
@@ -268,14 +279,31 @@ impl Connection {
             .map_err(classify)
     }
 
+    /// Moves the whole log, waiting for the readers that need it where it is, but not for long.
+    fn begin_log_anew(&self) -> Result<(), StoreError> {
+        self.raw.busy_timeout(READERS_PAUSE).map_err(classify)?;
+        let moved = self
+            .raw
+            .prepare_cached("PRAGMA wal_checkpoint(RESTART)")
+            .and_then(|mut statement| statement.query_row([], |_| Ok(())))
+            .map_err(classify);
+        // As `open_writer` has it.
+        self.raw.busy_timeout(Duration::ZERO).map_err(classify)?;
+        moved
+    }
+
     /// Keeps the log from growing without end. A commit that has happened cannot fail because of it.
     fn tend_log(&self) {
         let Some((checkpointer, limit)) = &self.checkpointer else { return };
         let Ok((pages, moved)) = self.log_pages() else { return };
-        match plan(pages, moved, *limit, checkpointer.is_idle()) {
+        match plan(pages, moved, *limit, checkpointer.is_idle(), self.waited_at.get()) {
             Step::Wait => {}
             Step::Aside => checkpointer.wake(),
             Step::Here => _ = self.move_log(),
+            Step::Anew => {
+                self.waited_at.set(pages);
+                _ = self.begin_log_anew();
+            }
         }
     }
 
