@@ -25,6 +25,12 @@ fn there_is_nothing_to_verify_where_there_is_no_database() {
     let foreign = Place::new().file("shop.sqlite", &"This is no database. ".repeat(100));
     let ran = foreign.run(&["verify", "--database", "sqlite:shop.sqlite"]);
     assert!(ran.failed(1).contains("damaged or is not a database"), "{}", ran.errors);
+    // It looks, and leaves the schema to `migrate`.
+    let empty = Place::new().file("shop.sqlite", "");
+    for _ in 0..2 {
+        let ran = empty.run(&["verify", "--database", "sqlite:shop.sqlite"]);
+        assert!(ran.failed(1).contains("stockroom migrate"), "{}", ran.errors);
+    }
 }
 
 #[test]

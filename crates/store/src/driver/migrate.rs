@@ -55,6 +55,16 @@ pub(super) async fn migrate(
     Ok(applied)
 }
 
+/// How many of the migrations the database still lacks. Changes nothing.
+pub(super) async fn missing(database: &Database, migrations: &[Migration]) -> Result<usize, StoreError> {
+    let mut transaction = database.begin().await?;
+    // So that there is something to read; rolled back.
+    transaction.execute(CREATE_TABLE, &[]).await?;
+    let known = applied_before(&mut transaction, migrations).await?;
+    transaction.rollback().await?;
+    Ok(migrations.len() - known)
+}
+
 /// How many of the migrations are in the database already, after checking that they are the same ones.
 async fn applied_before(
     transaction: &mut Transaction,
@@ -128,9 +138,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let database = open(&dir).await;
         let names = |applied: Vec<AppliedMigration>| applied.iter().map(|one| one.name).collect::<Vec<_>>();
+        assert_eq!(missing(&database, &[ONE, TWO]).await.unwrap(), 2);
         assert_eq!(names(migrate(&database, &[ONE], 5).await.unwrap()), ["one"]);
+        assert_eq!(missing(&database, &[ONE, TWO]).await.unwrap(), 1);
         assert_eq!(names(migrate(&database, &[ONE, TWO], 6).await.unwrap()), ["two"]);
         assert!(migrate(&database, &[ONE, TWO], 7).await.unwrap().is_empty());
+        assert_eq!(missing(&database, &[ONE, TWO]).await.unwrap(), 0);
         let mut reader = database.reader().await.unwrap();
         let mut rows = reader.query("SELECT x, y FROM a", &[]).await.unwrap();
         assert_eq!((rows[0].text(0).unwrap().as_str(), rows[0].opt_int(1).unwrap()), ("x;?", None));

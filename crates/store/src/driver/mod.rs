@@ -151,6 +151,14 @@ impl Database {
         migrate::migrate(self, migrate::MIGRATIONS, now_us).await
     }
 
+    /// How many migrations [`Database::migrate`] would apply. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`Database::migrate`].
+    pub async fn missing_migrations(&self) -> Result<usize, StoreError> {
+        migrate::missing(self, migrate::MIGRATIONS).await
+    }
+
     /// SQLite: moves what the write-ahead log holds into the file, as far as no reader is in the way. Databases on a
     /// network do this by themselves.
     ///
