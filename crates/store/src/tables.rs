@@ -10,80 +10,45 @@ const fn text(name: &'static str) -> Column {
     (name, Kind::Text)
 }
 
-pub(crate) static INSERT_USERS: TableRows = TableRows {
-    table: "users",
-    columns: &[
-        int("id"),
-        text("username"),
-        text("username_key"),
-        text("email"),
-        text("full_name"),
-        text("search_text"),
-        text("role"),
-        text("password_hash"),
-        int("token_generation"),
-        int("is_active"),
-        int("version"),
-        int("created_at_us"),
-        int("updated_at_us"),
-    ],
-    key: &["id"],
-};
-pub(crate) static UPDATE_USERS: UpdateRows = UpdateRows {
-    table: "users",
-    key: &[int("id")],
-    set: &[
-        text("username"),
-        text("username_key"),
-        text("email"),
-        text("full_name"),
-        text("search_text"),
-        text("role"),
-        text("password_hash"),
-        int("token_generation"),
-        int("is_active"),
-        int("version"),
-        int("created_at_us"),
-        int("updated_at_us"),
-    ],
-};
-pub(crate) static INSERT_PRODUCTS: TableRows = TableRows {
-    table: "products",
-    columns: &[
-        int("id"),
-        text("sku"),
-        text("name"),
-        text("description"),
-        text("search_text"),
-        int("price_cents"),
-        int("is_active"),
-        int("archived_at_us"),
-        int("low_stock_threshold"),
-        int("auto_deactivate"),
-        int("version"),
-        int("created_at_us"),
-        int("updated_at_us"),
-    ],
-    key: &["id"],
-};
-pub(crate) static UPDATE_PRODUCTS: UpdateRows = UpdateRows {
-    table: "products",
-    key: &[int("id")],
-    set: &[
-        text("sku"),
-        text("name"),
-        text("description"),
-        text("search_text"),
-        int("price_cents"),
-        int("is_active"),
-        int("archived_at_us"),
-        int("low_stock_threshold"),
-        int("auto_deactivate"),
-        int("version"),
-        int("created_at_us"),
-        int("updated_at_us"),
-    ],
-};
+/// The id first: it is the key, and all others change with an update.
+const USERS: &[Column] = &[
+    int("id"),
+    text("username"),
+    text("username_key"),
+    text("email"),
+    text("full_name"),
+    text("search_text"),
+    text("role"),
+    text("password_hash"),
+    int("token_generation"),
+    int("is_active"),
+    int("version"),
+    int("created_at_us"),
+    int("updated_at_us"),
+];
+pub(crate) static INSERT_USERS: TableRows = TableRows { table: "users", columns: USERS, key: &["id"] };
+pub(crate) static UPDATE_USERS: UpdateRows =
+    UpdateRows { table: "users", key: USERS.split_at(1).0, set: USERS.split_at(1).1 };
+/// The id first: it is the key, and all others change with an update.
+const PRODUCTS: &[Column] = &[
+    int("id"),
+    text("sku"),
+    text("name"),
+    text("description"),
+    text("search_text"),
+    int("price_cents"),
+    int("is_active"),
+    int("archived_at_us"),
+    int("low_stock_threshold"),
+    int("auto_deactivate"),
+    int("version"),
+    int("created_at_us"),
+    int("updated_at_us"),
+];
+pub(crate) static INSERT_PRODUCTS: TableRows =
+    TableRows { table: "products", columns: PRODUCTS, key: &["id"] };
+pub(crate) static UPDATE_PRODUCTS: UpdateRows =
+    UpdateRows { table: "products", key: PRODUCTS.split_at(1).0, set: PRODUCTS.split_at(1).1 };
 pub(crate) static DELETE_PRODUCTS: DeleteRows = DeleteRows { table: "products", key: &[int("id")] };
 pub(crate) static INSERT_LEVELS: TableRows = TableRows {
     table: "stock_levels",

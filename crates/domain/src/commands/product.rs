@@ -36,10 +36,16 @@ fn require_free_sku(snapshot: &Snapshot, sku: &str, owner: Option<ProductId>) ->
     }
 }
 
-/// The product, if it is there, not archived, and of the version the caller had seen.
-fn editable(snapshot: &Snapshot, id: ProductId, if_version: Option<i64>) -> Result<&Product, Rejection> {
+/// The product, if it is there and of the version the caller had seen.
+fn known(snapshot: &Snapshot, id: ProductId, if_version: Option<i64>) -> Result<&Product, Rejection> {
     let product = snapshot.product(id).ok_or_else(|| Rejection::ProductsNotFound(vec![id]))?;
     require_version(if_version, product.version)?;
+    Ok(product)
+}
+
+/// As [`known`], if it is not archived.
+fn editable(snapshot: &Snapshot, id: ProductId, if_version: Option<i64>) -> Result<&Product, Rejection> {
+    let product = known(snapshot, id, if_version)?;
     if product.archived_at_us.is_some() {
         return Err(Rejection::ProductArchived(id));
     }
@@ -274,8 +280,7 @@ impl Command for DeleteProduct {
     fn decide(&self, snapshot: &Snapshot, context: &Context) -> Result<Decision<Deleted>, Rejection> {
         require_staff(context)?;
         let id = self.product_id;
-        let before = snapshot.product(id).ok_or_else(|| Rejection::ProductsNotFound(vec![id]))?;
-        require_version(self.if_version, before.version)?;
+        let before = known(snapshot, id, self.if_version)?;
         let mut draft = Draft::new(snapshot, context);
         let level = draft.level(id);
         if snapshot.is_referenced(id) {
@@ -322,8 +327,7 @@ impl Command for RestoreProduct {
     ) -> Result<Decision<ProductWithStock>, Rejection> {
         require_staff(context)?;
         let id = self.product_id;
-        let before = snapshot.product(id).ok_or_else(|| Rejection::ProductsNotFound(vec![id]))?;
-        require_version(self.if_version, before.version)?;
+        let before = known(snapshot, id, self.if_version)?;
         let mut draft = Draft::new(snapshot, context);
         if before.archived_at_us.is_none() {
             return Ok(decide_product(draft, before.clone()));
