@@ -48,6 +48,11 @@ pub enum StoreError {
     #[error("the connection to the database was lost")]
     ConnectionLost(#[source] Cause),
 
+    /// The connection broke during a commit, and whether that happened could not be found out in time. A repetition
+    /// with the same idempotency key settles it.
+    #[error("whether the change was stored could not be found out in time")]
+    OutcomeUnknown(#[source] Cause),
+
     /// The disk, or what the database may use of it, is full.
     #[error("the database has no space left")]
     Full(#[source] Cause),
@@ -115,7 +120,14 @@ impl StoreError {
     /// Whether trying again later may help, without anybody changing the program or the data.
     #[must_use]
     pub fn is_outage(&self) -> bool {
-        matches!(self, Self::Conflict(_) | Self::ConnectionLost(_) | Self::Full(_) | Self::Io(_))
+        matches!(
+            self,
+            Self::Conflict(_)
+                | Self::ConnectionLost(_)
+                | Self::OutcomeUnknown(_)
+                | Self::Full(_)
+                | Self::Io(_)
+        )
     }
 
     pub(crate) fn decode(what: impl Into<String>) -> Self {

@@ -308,7 +308,10 @@ async fn a_commit_is_durable_and_as_slow_as_the_disk_is_said_to_be() {
 async fn the_schema_is_created_once_and_guards_the_rules() {
     let fixture = Fixture::new().await;
     let applied = fixture.database.migrate(1_000).await.unwrap();
-    assert_eq!(applied.iter().map(|one| (one.version, one.name)).collect::<Vec<_>>(), [(1, "initial")]);
+    assert_eq!(
+        applied.iter().map(|one| (one.version, one.name)).collect::<Vec<_>>(),
+        [(1, "initial"), (2, "batch_sequence")]
+    );
     assert!(fixture.database.migrate(2_000).await.unwrap().is_empty());
 
     let mut transaction = fixture.database.begin().await.unwrap();

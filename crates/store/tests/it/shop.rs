@@ -149,7 +149,7 @@ impl Shop {
     }
 
     pub(crate) async fn write(&self, batch: &mut Batch) -> Vec<Verdict> {
-        let verdicts = self.store.write(&mut batch.jobs).await;
+        let verdicts = self.store.write(&mut batch.jobs, deadline()).await;
         assert_eq!(verdicts.len(), batch.jobs.len());
         verdicts
     }
@@ -270,4 +270,9 @@ pub(crate) fn new_order(user_id: Option<UserId>, lines: &[(ProductId, i64)]) -> 
 
 pub(crate) fn act(order_id: OrderId, action: Action) -> ChangeOrder {
     ChangeOrder { order_id, goal: Goal::Act(action), if_version: None }
+}
+
+/// Longer than anything here takes.
+fn deadline() -> tokio::time::Instant {
+    tokio::time::Instant::now() + std::time::Duration::from_secs(20)
 }
