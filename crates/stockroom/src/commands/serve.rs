@@ -73,7 +73,10 @@ async fn prepare(shop: &Shop, config: &Config) -> anyhow::Result<Welcome> {
     match (shop.is_new().await?, config.demo) {
         (true, true) => {
             let password = demo::fill(&shop.app, &config.data_dir, clock::now_us()).await?;
-            Ok(Welcome::Sample(password))
+            if password.is_none() {
+                tracing::info!("another server is adding the sample data");
+            }
+            Ok(password.map_or(Welcome::Known, Welcome::Sample))
         }
         (true, false) => Ok(Welcome::New),
         (false, true) => {

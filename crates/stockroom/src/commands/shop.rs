@@ -10,7 +10,7 @@ use server::app::{Answered, App, Committer};
 use server::clock;
 use server::http::metrics::Metrics;
 use store::Store;
-use store::driver::{Database, Options};
+use store::driver::Database;
 
 use crate::config::Config;
 
@@ -28,9 +28,7 @@ pub(super) fn make_data_dir(config: &Config) -> anyhow::Result<()> {
 /// Opens the database, and makes the data directory for it where that is missing.
 pub(super) async fn open_database(config: &Config) -> anyhow::Result<Database> {
     make_data_dir(config)?;
-    let delay = config.test_sync_delay;
-    let options = Options { sync_delay: (!delay.is_zero()).then_some(delay), ..Options::default() };
-    Database::open(config.database_url.expose(), options)
+    Database::open(config.database_url.expose(), config.database_options())
         .await
         .with_context(|| format!("cannot open the database {}", config.database_url))
 }
