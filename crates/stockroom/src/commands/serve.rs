@@ -30,6 +30,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let shop = Shop::open(config).await?;
     shop.settle_currency().await?;
+    shop.note_secret(config).await?;
     let welcome = prepare(&shop, config).await?;
     let router = server::router::build(&shop.app)?;
     output::print(&greeting(&listener, &welcome, config)?)?;

@@ -4,7 +4,7 @@ use std::fs::DirBuilder;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use domain::{Actor, Command, OpenShop, Rejection};
+use domain::{Actor, Command, NoteSecret, OpenShop, Rejection};
 use server::app::views::{Page, Start, UserQuery};
 use server::app::{Answered, App, Committer};
 use server::clock;
@@ -66,6 +66,18 @@ impl Shop {
             )),
             Err(rejection) => Err(anyhow::anyhow!("the shop cannot be opened: {rejection:?}")),
         }
+    }
+
+    /// Warns when another server of this shop, or this one earlier, signed with another secret.
+    pub(super) async fn note_secret(&self, config: &Config) -> anyhow::Result<()> {
+        let mark = config.signing_secret()?.mark();
+        if execute(&self.app, NoteSecret { mark }).await?.is_ok_and(|was_another| was_another) {
+            tracing::warn!(
+                "this shop was served with another secret before: tokens issued with that one are worth nothing here, \
+                 nor those of other servers that still use it; give all servers of a shop the same STOCKROOM_SECRET"
+            );
+        }
+        Ok(())
     }
 
     /// Whether nobody has an account yet.
