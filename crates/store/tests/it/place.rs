@@ -40,6 +40,13 @@ impl Place {
         }
     }
 
+    /// An empty database on a server, if that is what is being tested; for tests without a runtime.
+    pub(crate) fn elsewhere() -> Option<Self> {
+        server()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Some(runtime.block_on(Self::new()))
+    }
+
     /// A file, whatever is being tested.
     pub(crate) fn sqlite() -> Self {
         let dir = tempfile::tempdir().unwrap();
