@@ -60,7 +60,8 @@ impl Place {
         let name = fresh_name();
         let (address, parameters) = server.split_once('?').unwrap_or((server, ""));
         let bare = bare_mysql(address);
-        mysql(&bare, &[&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")]).await;
+        // A character set that must not matter.
+        mysql(&bare, &[&format!("CREATE DATABASE {name} CHARACTER SET latin1")]).await;
         let separator = if parameters.is_empty() { "" } else { "?" };
         let url = format!("{bare}{name}{separator}{parameters}").replacen("mariadb:", "mysql:", 1);
         Self { url, home: Home::Database(bare, name) }
@@ -105,8 +106,10 @@ impl Place {
             Home::Schema(..) => run(&self.url, &[DROP_CONSTRAINTS, sql]).await,
             Home::Database(server, name) => {
                 let chosen = format!("{server}{name}");
+                unguard_mysql(&chosen).await;
                 // MariaDB's name; MySQL has none for the whole session.
-                mysql(&chosen, &["SET foreign_key_checks = 0", "SET check_constraint_checks = 0", sql]).await;
+                let checks = "SET foreign_key_checks = 0 /*M!100600 , check_constraint_checks = 0 */";
+                mysql(&chosen, &[checks, sql]).await;
             }
         }
     }
@@ -155,6 +158,19 @@ async fn mysql(url: &str, statements: &[&str]) {
     let mut connection = mysql_async::Conn::new(options).await.unwrap();
     for sql in statements {
         connection.query_drop(*sql).await.unwrap();
+    }
+    connection.disconnect().await.unwrap();
+}
+
+/// Has MySQL pass over every CHECK of a database from now on. MariaDB can do so for a session, and is left alone.
+async fn unguard_mysql(url: &str) {
+    let options = mysql_async::Opts::from_url(url).unwrap();
+    let mut connection = mysql_async::Conn::new(options).await.unwrap();
+    let enforced = "SELECT CONCAT('ALTER TABLE ', TABLE_NAME, ' ALTER CHECK ', CONSTRAINT_NAME, ' NOT ENFORCED') \
+         FROM information_schema.TABLE_CONSTRAINTS \
+         WHERE CONSTRAINT_SCHEMA = DATABASE() AND CONSTRAINT_TYPE = 'CHECK' AND @@version NOT LIKE '%MariaDB%'";
+    for sql in connection.query::<String, _>(enforced).await.unwrap() {
+        connection.query_drop(sql).await.unwrap();
     }
     connection.disconnect().await.unwrap();
 }
