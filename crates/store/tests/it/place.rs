@@ -66,7 +66,8 @@ impl Place {
         let bare = bare_mysql(address);
         // Every server has a database of this name.
         let any = format!("{bare}mysql");
-        run(&any, &[&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")]).await;
+        // A character set that must not matter.
+        run(&any, &[&format!("CREATE DATABASE {name} CHARACTER SET latin1")]).await;
         let separator = if parameters.is_empty() { "" } else { "?" };
         let url = format!("{bare}{name}{separator}{parameters}");
         Self { url, home: Home::Database(any, name) }
