@@ -29,6 +29,7 @@ mod orders;
 #[cfg(test)]
 mod permissions;
 #[cfg(test)]
+#[expect(dead_code, reason = "each crate uses a part of it")]
 #[path = "../../../store/tests/it/place.rs"]
 mod place;
 #[cfg(test)]

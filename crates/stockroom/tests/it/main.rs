@@ -11,7 +11,7 @@ mod history;
 mod http;
 mod layers;
 mod logs;
-#[expect(dead_code, reason = "the tests of the other crates look into the file")]
+#[expect(dead_code, reason = "each crate uses a part of it")]
 #[path = "../../../store/tests/it/place.rs"]
 mod place;
 mod program;

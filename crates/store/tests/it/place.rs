@@ -7,6 +7,12 @@ use std::hash::{BuildHasher as _, RandomState};
 use store::driver::{Database, Options};
 use tempfile::TempDir;
 
+/// On PostgreSQL, ends whoever holds a lock in a schema.
+const CUT_LOCKS: &str = "SELECT COUNT(pg_terminate_backend(l.pid)) FROM pg_locks l \
+     JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace \
+     JOIN pg_database d ON d.oid = l.database AND d.datname = current_database() \
+     WHERE n.nspname = 'NAME' AND l.pid <> pg_backend_pid()";
+
 /// Where a test keeps its rows. Dropping it removes them.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -53,6 +59,11 @@ impl Place {
         Self { url: format!("sqlite:{}", dir.path().join("test.sqlite").display()), home: Home::File(dir) }
     }
 
+    /// A schema, when PostgreSQL is being tested.
+    pub(crate) fn postgres() -> Option<Self> {
+        server().filter(|url| url.starts_with("postgres")).map(Self::schema)
+    }
+
     /// The schema is made by whoever migrates or writes first.
     fn schema(server: String) -> Self {
         let name = fresh_name();
@@ -77,6 +88,21 @@ impl Place {
         &self.url
     }
 
+    /// The name of the schema or database.
+    pub(crate) fn name(&self) -> &str {
+        match &self.home {
+            Home::File(_) => panic!("a file has no name to be found by"),
+            Home::Schema(_, name) | Home::Database(_, name) => name,
+        }
+    }
+
+    /// The same place, reached by a URL with one more parameter.
+    pub(crate) fn with_parameter(mut self, parameter: &str) -> Self {
+        self.url.push('&');
+        self.url.push_str(parameter);
+        self
+    }
+
     pub(crate) fn home(&self) -> &Home {
         &self.home
     }
@@ -87,9 +113,9 @@ impl Drop for Place {
         let (url, statements) = match &self.home {
             Home::File(_) => return,
             Home::Schema(server, name) => {
-                let drop = format!("DROP SCHEMA IF EXISTS {name} CASCADE");
-                // A transaction that is about to end with its connection is not waited for.
-                (server.clone(), ["SET LOCAL lock_timeout = '500ms'".to_owned(), drop])
+                // A transaction that the test has left is about to end with its connection, and need not be waited for.
+                let cut = CUT_LOCKS.replace("NAME", name);
+                (server.clone(), [cut, format!("DROP SCHEMA IF EXISTS {name} CASCADE")])
             }
             Home::Database(server, name) => {
                 (server.clone(), ["SET lock_wait_timeout = 1".to_owned(), format!("DROP DATABASE {name}")])
