@@ -38,10 +38,9 @@ impl Place {
     /// An empty database of the kind that is being tested.
     pub(crate) async fn new() -> Self {
         let Some(server) = server() else { return Self::sqlite() };
-        let (scheme, _) = server.split_once(':').expect("a URL begins with a scheme");
-        match scheme {
-            "postgres" | "postgresql" => Self::schema(server),
-            "mysql" | "mariadb" => Self::database(&server).await,
+        match server.split_once(':') {
+            Some(("postgres" | "postgresql", _)) => Self::schema(server),
+            Some(("mysql" | "mariadb", _)) => Self::database(&server).await,
             _ => panic!("STOCKROOM_TEST_DATABASE is neither postgres:// nor mysql://"),
         }
     }
