@@ -8,8 +8,7 @@ use crate::tables::UPSERT_META;
 use serde_json::json;
 
 /// Locks the record, so that of two copies one waits for the other.
-pub(super) const RECORDED: &str =
-    "SELECT m.value FROM meta m WHERE m.name = 'copy_progress' {for update}";
+pub(super) const RECORDED: &str = "SELECT m.value FROM meta m WHERE m.name = 'copy_progress' {for update}";
 /// The same for whoever only looks.
 pub(super) const IS_RECORDED: &str = "SELECT m.name FROM meta m WHERE m.name = 'copy_progress'";
 const FORGET: &str = "DELETE FROM meta WHERE name = 'copy_progress'";

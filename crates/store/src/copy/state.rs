@@ -7,8 +7,7 @@ use crate::driver::{Reader, Row};
 const SCHEMA: &str = "SELECT m.version FROM schema_migrations m ORDER BY m.version DESC LIMIT 1";
 const FIRST_EVENT: &str = "SELECT e.at_us FROM events e ORDER BY e.id LIMIT 1";
 const LAST_EVENT: &str = "SELECT e.at_us FROM events e ORDER BY e.id DESC LIMIT 1";
-const OLDEST_ANSWER: &str =
-    "SELECT k.created_at_us FROM idempotency_keys k ORDER BY k.created_at_us LIMIT 1";
+const OLDEST_ANSWER: &str = "SELECT k.created_at_us FROM idempotency_keys k ORDER BY k.created_at_us LIMIT 1";
 const NEWEST_ANSWER: &str =
     "SELECT k.created_at_us FROM idempotency_keys k ORDER BY k.created_at_us DESC LIMIT 1";
 const COUNTERS: &str = "SELECT c.name, c.next FROM counters c ORDER BY c.name";
@@ -53,7 +52,8 @@ impl State {
             facts.push((name.to_owned(), shown(found.first(), |row| Ok(row.int(0)?.to_string()))?));
         }
         let currency = reader.query_long(CURRENCY, &[]).await?;
-        facts.push(("currency".to_owned(), shown(currency.first(), |row| row.as_text(0).map(str::to_owned))?));
+        facts
+            .push(("currency".to_owned(), shown(currency.first(), |row| row.as_text(0).map(str::to_owned))?));
         Ok(Self { rows, facts })
     }
 

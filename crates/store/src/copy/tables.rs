@@ -99,8 +99,7 @@ pub(super) const SIZE_BASE: i64 = 1 << 32;
 /// How many bytes the texts of a row have, above [`SIZE_BASE`]. None of the databases reads a long text for it.
 pub(super) fn size(table: &TableRows) -> String {
     let texts = table.columns.iter().filter(|(_, kind)| *kind == Kind::Text);
-    let lengths: String =
-        texts.map(|(name, _)| format!(" + COALESCE(OCTET_LENGTH(t.{name}), 0)")).collect();
+    let lengths: String = texts.map(|(name, _)| format!(" + COALESCE(OCTET_LENGTH(t.{name}), 0)")).collect();
     format!("{SIZE_BASE}{lengths}")
 }
 
@@ -178,9 +177,6 @@ mod tests {
                 ),
             ]
         );
-        assert_eq!(
-            size(&INSERT_ITEMS),
-            "4294967296 + COALESCE(OCTET_LENGTH(t.product_name), 0)"
-        );
+        assert_eq!(size(&INSERT_ITEMS), "4294967296 + COALESCE(OCTET_LENGTH(t.product_name), 0)");
     }
 }
