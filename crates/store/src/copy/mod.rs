@@ -201,23 +201,23 @@ async fn holds_shop(database: &Database) -> Result<bool, StoreError> {
 /// Makes the target ours, or finds that it is already, and answers with how far we have come.
 async fn claim(target: &Database, state: &State, now_us: i64) -> Result<Mark, CopyError> {
     let new = Mark::new(state.fingerprint());
-    if holds_shop(target).await.map_err(CopyError::Target)? {
-        // Before its schema is touched: a shop in use must not be migrated in passing.
-        let mut transaction = target.begin().await.map_err(CopyError::Target)?;
-        _ = look(&mut transaction, &new).await?;
-        transaction.rollback().await.map_err(CopyError::Target)?;
-    }
-    target.migrate(now_us).await.map_err(CopyError::Target)?;
     let mut attempts = Attempts::default();
     loop {
-        match claim_once(target, &new).await {
+        match claim_once(target, &new, now_us).await {
             Err(error) if attempts.allow(&error).await => {}
             settled => return settled,
         }
     }
 }
 
-async fn claim_once(target: &Database, new: &Mark) -> Result<Mark, CopyError> {
+async fn claim_once(target: &Database, new: &Mark, now_us: i64) -> Result<Mark, CopyError> {
+    if holds_shop(target).await.map_err(CopyError::Target)? {
+        // Before its schema is touched: a shop in use must not be migrated in passing.
+        let mut transaction = target.begin().await.map_err(CopyError::Target)?;
+        _ = look(&mut transaction, new).await?;
+        transaction.rollback().await.map_err(CopyError::Target)?;
+    }
+    target.migrate(now_us).await.map_err(CopyError::Target)?;
     let mut transaction = target.begin().await.map_err(CopyError::Target)?;
     transaction.query(LOCK_COUNTERS, &[]).await.map_err(CopyError::Target)?;
     if let Some(mark) = look(&mut transaction, new).await? {
