@@ -57,6 +57,10 @@ pub enum CopyError {
         table: &'static str,
     },
 
+    /// The target is a complete copy of this source in this state.
+    #[error("the target holds this very shop already, and is complete")]
+    Complete,
+
     /// There is an unfinished copy in the target that cannot be gone on with.
     #[error(
         "the target holds an unfinished copy of another shop, or of this one before it moved on; \

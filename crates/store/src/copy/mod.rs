@@ -128,7 +128,10 @@ impl CopySource {
     ) -> Result<Copied, CopyError> {
         let mut reader = self.snapshot().await.map_err(CopyError::Source)?;
         let state = State::read(&mut reader).await.map_err(CopyError::Source)?;
-        let mut mark = claim(target, &state, now_us).await?;
+        let mut mark = match claim(target, &state, now_us).await {
+            Err(CopyError::NotEmpty { table }) => return Err(self.refuse(target, &state, table).await),
+            claimed => claimed?,
+        };
         let carried_before = state.rows.iter().take(mark.table).sum::<i64>() + mark.rows;
         told(Progress::Begun { rows: state.total(), carried: carried_before });
         for (index, table) in TABLES.into_iter().enumerate().skip(mark.table) {
@@ -149,6 +152,15 @@ impl CopySource {
         let mut reader = self.store.database().long_reader().await?;
         reader.begin_snapshot().await?;
         Ok(reader)
+    }
+
+    /// Why a target with rows in this table is refused. A copy that was killed in its last moment is found complete.
+    async fn refuse(&self, target: &Database, state: &State, table: &'static str) -> CopyError {
+        let target = Self { store: Store::new(target.clone()) };
+        match target.state().await {
+            Ok(found) if state.difference(&found).is_none() => CopyError::Complete,
+            _ => CopyError::NotEmpty { table },
+        }
     }
 
     /// Holds the target against the source, and the source against what it was.

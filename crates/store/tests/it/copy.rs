@@ -393,9 +393,12 @@ async fn a_target_with_anything_in_it_is_refused_and_left_alone() {
         assert!(matches!(refusal, CopyError::NotEmpty { table: found } if found == table), "{refusal:?}");
         assert!(contents(&target).await == before);
     }
-    // A finished copy is a shop like any other.
     let target = target().await;
     copy(&source, &target, SMALL).await.unwrap();
+    let refusal = copy(&source, &target, SMALL).await.unwrap_err();
+    assert!(matches!(refusal, CopyError::Complete), "{refusal:?}");
+    // From its first change on it is a shop of its own.
+    target.user("newcomer").await;
     let refusal = copy(&source, &target, SMALL).await.unwrap_err();
     assert!(matches!(refusal, CopyError::NotEmpty { .. }), "{refusal:?}");
 }
