@@ -66,6 +66,7 @@ fn draw(bar: &ProgressBar, progress: Progress) {
             if let Ok(style) = ProgressStyle::with_template(style) {
                 bar.set_style(style.progress_chars("=> "));
             }
+            bar.set_message("copying");
             bar.set_length(unsigned(rows));
             bar.set_position(unsigned(carried));
             // The rows of an earlier attempt say nothing about the speed of this one.
