@@ -96,7 +96,7 @@ pub(super) fn columns(table: &TableRows) -> String {
 /// that are read.
 pub(super) const SIZE_BASE: i64 = 1 << 32;
 
-/// How many bytes the texts of a row have, above [`SIZE_BASE`]. None of the databases reads a long text for it.
+/// How many bytes the texts of a row have, above [`SIZE_BASE`]. SQLite and PostgreSQL read no long text for that.
 pub(super) fn size(table: &TableRows) -> String {
     let texts = table.columns.iter().filter(|(_, kind)| *kind == Kind::Text);
     let lengths: String = texts.map(|(name, _)| format!(" + COALESCE(OCTET_LENGTH(t.{name}), 0)")).collect();
