@@ -2,7 +2,7 @@
 
 use super::tables::TABLES;
 use crate::StoreError;
-use crate::driver::{Reader, Row};
+use crate::driver::Reader;
 
 const SCHEMA: &str = "SELECT m.version FROM schema_migrations m ORDER BY m.version DESC LIMIT 1";
 const FIRST_EVENT: &str = "SELECT e.at_us FROM events e ORDER BY e.id LIMIT 1";
@@ -11,12 +11,14 @@ const OLDEST_ANSWER: &str = "SELECT k.created_at_us FROM idempotency_keys k ORDE
 const NEWEST_ANSWER: &str =
     "SELECT k.created_at_us FROM idempotency_keys k ORDER BY k.created_at_us DESC LIMIT 1";
 const COUNTERS: &str = "SELECT c.name, c.next FROM counters c ORDER BY c.name";
-const CURRENCY: &str = "SELECT m.value FROM meta m WHERE m.name = 'currency'";
+const META: &str = "SELECT m.name, m.value FROM meta m WHERE m.name <> 'copy_progress' ORDER BY m.name";
 
-/// A shop at one moment: how many rows each table has, the counters, the first and the last event.
+/// A shop at one moment: how many rows each table has, the counters, the facts about it as a whole, the first and the last
+/// event.
 ///
 /// Two states that look alike are the same one, as far as the shop has been changed by its commands alone: each of
-/// them takes a number from a counter, except for kept answers, whose number and ages are looked at too.
+/// them takes a number from a counter, except for facts about the shop and for kept answers, whose number and ages are
+/// looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct State {
     /// Rows of each of [`TABLES`], in that order. The record of a copy's progress is not counted.
@@ -41,6 +43,9 @@ impl State {
         for row in reader.query_long(COUNTERS, &[]).await? {
             facts.push((format!("counter {}", row.as_text(0)?), row.int(1)?.to_string()));
         }
+        for row in reader.query_long(META, &[]).await? {
+            facts.push((format!("meta {}", row.as_text(0)?), row.as_text(1)?.to_owned()));
+        }
         for (name, sql) in [
             ("version of the schema", SCHEMA),
             ("time of the first event", FIRST_EVENT),
@@ -49,11 +54,9 @@ impl State {
             ("time of the newest answer kept", NEWEST_ANSWER),
         ] {
             let found = reader.query_long(sql, &[]).await?;
-            facts.push((name.to_owned(), shown(found.first(), |row| Ok(row.int(0)?.to_string()))?));
+            let value = found.first().map(|row| row.int(0)).transpose()?;
+            facts.push((name.to_owned(), value.map_or_else(|| "none".to_owned(), |value| value.to_string())));
         }
-        let currency = reader.query_long(CURRENCY, &[]).await?;
-        facts
-            .push(("currency".to_owned(), shown(currency.first(), |row| row.as_text(0).map(str::to_owned))?));
         Ok(Self { rows, facts })
     }
 
@@ -79,13 +82,6 @@ impl State {
     pub(super) fn total(&self) -> i64 {
         self.rows.iter().sum()
     }
-}
-
-fn shown(
-    row: Option<&Row>,
-    value: impl FnOnce(&Row) -> Result<String, StoreError>,
-) -> Result<String, StoreError> {
-    row.map_or_else(|| Ok("none".to_owned()), value)
 }
 
 #[cfg(test)]

@@ -403,20 +403,33 @@ async fn a_target_with_anything_in_it_is_refused_and_left_alone() {
     assert!(matches!(refusal, CopyError::NotEmpty { .. }), "{refusal:?}");
 }
 
+/// The unfinished copy in the target cannot be gone on with from this source, and is left alone.
+async fn assert_other_copy(source: &Shop, target: &Shop) {
+    let before = contents(target).await;
+    let refusal = copy(source, target, SMALL).await.unwrap_err();
+    assert!(matches!(refusal, CopyError::OtherCopy), "{refusal:?}");
+    assert!(contents(target).await == before);
+}
+
 #[tokio::test]
 async fn an_unfinished_copy_is_gone_on_with_from_the_same_shop_in_the_same_state_alone() {
     let (source, target) = (source().await, target().await);
     assert!(!copy_interrupted(&source, &target, SMALL, 12).await);
-    let begun = contents(&target).await;
-    let refused = async |from: &Shop| {
-        let refusal = copy(from, &target, SMALL).await.unwrap_err();
-        assert!(matches!(refusal, CopyError::OtherCopy), "{refusal:?}");
-        assert!(contents(&target).await == begun);
-    };
     let (other, _) = random_shop().await;
-    refused(&other).await;
-    refused(&self::target().await).await;
-    // An answer is kept, without an event: this is a refusal.
+    assert_other_copy(&other, &target).await;
+    assert_other_copy(&self::target().await, &target).await;
+    // A fact about the shop changes, without an event.
+    let rename = async |from: &str, to: &str| {
+        let sql = format!("UPDATE meta SET value = '{to}' WHERE name = 'currency' AND value = '{from}'");
+        let mut transaction = source.database.begin().await.unwrap();
+        assert_eq!(transaction.execute_dynamic(&sql, &[]).await.unwrap(), 1);
+        transaction.commit().await.unwrap();
+    };
+    rename("JPY", "EUR").await;
+    assert_other_copy(&source, &target).await;
+    rename("EUR", "JPY").await;
+    assert!(!copy_interrupted(&source, &target, SMALL, 1).await, "it is the same state again");
+    // An answer is kept, without an event either: this is a refusal.
     let key = IdempotencyKey {
         principal: 0,
         key: "late".to_owned(),
@@ -431,7 +444,7 @@ async fn an_unfinished_copy_is_gone_on_with_from_the_same_shop_in_the_same_state
     );
     source.decide(batch).await;
     assert!(ticket.get().is_err());
-    refused(&source).await;
+    assert_other_copy(&source, &target).await;
 }
 
 #[tokio::test]
