@@ -28,6 +28,8 @@ pub struct Settings {
     pub max_batch: usize,
     /// Most commands waiting for the committer; beyond it the answer is 503 with Retry-After.
     pub queue_limit: usize,
+    /// How long a request waits for its turn, and for a database that is away; then the answer is 503.
+    pub patience: Duration,
     /// Largest request body, in bytes.
     pub max_body_bytes: usize,
     /// Most connections at once; further ones wait to be accepted.
@@ -55,6 +57,7 @@ impl Default for Settings {
             refresh_token_life: Duration::from_secs(14 * 24 * 60 * 60),
             max_batch: 256,
             queue_limit: 4096,
+            patience: Duration::from_secs(10),
             max_body_bytes: 256 * 1024,
             max_connections: 4096,
             hash_concurrency: std::thread::available_parallelism().map_or(2, usize::from),

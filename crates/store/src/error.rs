@@ -1,6 +1,7 @@
 //! What can go wrong between Stockroom and its database.
 
 use std::error::Error;
+use std::sync::Arc;
 
 /// The error underneath, for the log alone: it may name SQL, columns or files.
 pub type Cause = Box<dyn Error + Send + Sync + 'static>;
@@ -48,6 +49,11 @@ pub enum StoreError {
     #[error("the connection to the database was lost")]
     ConnectionLost(#[source] Cause),
 
+    /// The connection broke during a commit, and whether that happened could not be found out in time. A repetition
+    /// with the same idempotency key settles it.
+    #[error("whether the change was stored could not be found out in time")]
+    OutcomeUnknown(#[source] Cause),
+
     /// The disk, or what the database may use of it, is full.
     #[error("the database has no space left")]
     Full(#[source] Cause),
@@ -91,6 +97,10 @@ pub enum StoreError {
         what: String,
     },
 
+    /// What went wrong for several who had asked together.
+    #[error(transparent)]
+    Shared(Arc<StoreError>),
+
     /// The database refused a statement for a reason that none of the others describes: a fault of ours.
     #[error("the database refused a statement")]
     Statement(#[source] Cause),
@@ -115,7 +125,15 @@ impl StoreError {
     /// Whether trying again later may help, without anybody changing the program or the data.
     #[must_use]
     pub fn is_outage(&self) -> bool {
-        matches!(self, Self::Conflict(_) | Self::ConnectionLost(_) | Self::Full(_) | Self::Io(_))
+        match self {
+            Self::Conflict(_)
+            | Self::ConnectionLost(_)
+            | Self::OutcomeUnknown(_)
+            | Self::Full(_)
+            | Self::Io(_) => true,
+            Self::Shared(error) => error.is_outage(),
+            _ => false,
+        }
     }
 
     pub(crate) fn decode(what: impl Into<String>) -> Self {

@@ -7,14 +7,15 @@ use domain::{
 };
 
 use crate::StoreError;
-use crate::driver::{Cell, Rows, Transaction, UpdateRows};
+use crate::driver::{Cell, Rows, Sets, Transaction};
 use crate::job::{IdempotencyKey, KeptAnswer};
 use crate::load::NextLines;
+use crate::marker::Marker;
 use crate::rows::{search_text, user_search_text};
 use crate::tables::{
     DELETE_LEVELS, DELETE_PRODUCTS, INSERT_EVENTS, INSERT_ITEMS, INSERT_LEVELS, INSERT_MOVEMENTS,
     INSERT_ORDERS, INSERT_PRODUCTS, INSERT_USERS, UPDATE_COUNTERS, UPDATE_ITEMS, UPDATE_LEVELS,
-    UPDATE_ORDERS, UPDATE_PRODUCTS, UPDATE_USERS, UPSERT_ANSWERS, UPSERT_META,
+    UPDATE_ORDERS, UPDATE_PRODUCTS, UPDATE_USERS, UPSERT_ANSWERS, UPSERT_BATCHES, UPSERT_META,
 };
 
 /// The oldest answers go first, so many at a time: all other commands wait meanwhile.
@@ -39,6 +40,7 @@ pub(crate) struct Pending {
     /// By principal and key. One that expires within the batch is written as it is in the end.
     answers: BTreeMap<(i64, String), (IdempotencyKey, KeptAnswer)>,
     open_shop: Option<String>,
+    secret_mark: Option<String>,
     forget_before_us: Option<i64>,
 }
 
@@ -58,6 +60,7 @@ impl Pending {
                 Change::PutLevel(level) => drop(self.levels.insert(level.product_id)),
                 Change::PutOrder(order) => drop(self.orders.insert(order.id)),
                 Change::OpenShop { currency } => self.open_shop = Some(currency.clone()),
+                Change::NoteSecret { mark } => self.secret_mark = Some(mark.clone()),
                 Change::ForgetAnswers { before_us } => {
                     self.forget_before_us = self.forget_before_us.max(Some(*before_us));
                 }
@@ -83,62 +86,70 @@ impl Pending {
             && self.events.is_empty()
             && self.answers.is_empty()
             && self.open_shop.is_none()
+            && self.secret_mark.is_none()
             && self.forget_before_us.is_none()
     }
 
     /// Writes everything. `first` and `lines` are the counters as they were before the batch: rows with ids from
-    /// there on are new.
+    /// there on are new. `marker` tells a later look whether the batch was committed.
     pub(crate) async fn write(
         &self,
         transaction: &mut Transaction,
         snapshot: &Snapshot,
         first: domain::NextIds,
         lines: NextLines,
+        marker: Option<Marker>,
     ) -> Result<(), StoreError> {
-        self.write_deletions(transaction, first).await?;
-        self.write_users(transaction, snapshot, first).await?;
-        self.write_products(transaction, snapshot, first).await?;
-        self.write_orders(transaction, snapshot, first).await?;
-        self.write_movements(transaction, lines).await?;
-        self.write_events(transaction, lines).await?;
-        self.write_answers(transaction).await?;
-        self.write_counters(transaction, snapshot, first, lines).await?;
-        if let Some(currency) = &self.open_shop {
-            let mut rows = Rows::new();
-            rows.push(["currency".into(), currency.into()]);
-            transaction.upsert_rows(&UPSERT_META, &rows).await?;
+        if let Some(before_us) = self.forget_before_us {
+            forget(transaction, before_us).await?;
         }
-        Ok(())
+        let mut sets = Sets::new();
+        self.deletions(&mut sets, first);
+        self.users(&mut sets, snapshot, first);
+        self.products(&mut sets, snapshot, first);
+        self.orders(&mut sets, snapshot, first);
+        self.movements(&mut sets, lines);
+        self.events(&mut sets, lines);
+        self.answers(&mut sets);
+        self.counters(&mut sets, snapshot, first, lines);
+        self.meta(&mut sets);
+        if let Some(marker) = marker {
+            let mut rows = Rows::new();
+            rows.push([marker.id.into(), marker.sequence.into(), self.latest_us().into()]);
+            sets.upsert(&UPSERT_BATCHES, rows);
+        }
+        transaction.write(&sets).await
     }
 
-    async fn write_deletions(
-        &self,
-        transaction: &mut Transaction,
-        first: domain::NextIds,
-    ) -> Result<(), StoreError> {
+    fn meta(&self, sets: &mut Sets) {
+        let mut rows = Rows::new();
+        for (name, value) in [("currency", &self.open_shop), ("secret_mark", &self.secret_mark)] {
+            if let Some(value) = value {
+                rows.push([name.into(), value.into()]);
+            }
+        }
+        sets.upsert(&UPSERT_META, rows);
+    }
+
+    /// The time of the latest command in the batch.
+    fn latest_us(&self) -> i64 {
+        let events = self.events.iter().map(|event| event.at_us);
+        let answers = self.answers.values().map(|(key, _)| key.now_us);
+        events.chain(answers).chain(self.forget_before_us).max().unwrap_or(0)
+    }
+
+    fn deletions(&self, sets: &mut Sets, first: domain::NextIds) {
         let (mut levels, mut products) = (Rows::new(), Rows::new());
         // A product made and erased within one batch never was.
         for id in self.erased.iter().filter(|id| id.0 < first.product) {
             levels.push([id.0.into(), DEFAULT_LOCATION.into()]);
             products.push([id.0.into()]);
         }
-        transaction.delete_rows(&DELETE_LEVELS, &levels).await?;
-        transaction.delete_rows(&DELETE_PRODUCTS, &products).await?;
-        if let Some(before_us) = self.forget_before_us {
-            let others = (FORGOTTEN_AT_ONCE - 1).into();
-            let last = transaction.query(LAST_OF_PORTION, &[before_us.into(), others]).await?;
-            let end_us = last.first().map(|row| row.int(0)).transpose()?.map_or(before_us, |last| last + 1);
-            transaction.execute(FORGET_ANSWERS, &[end_us.into()]).await?;
-        }
-        Ok(())
+        sets.delete(&DELETE_LEVELS, levels);
+        sets.delete(&DELETE_PRODUCTS, products);
     }
 
-    async fn write_users(
-        &self,
-        transaction: &mut Transaction,
-        snapshot: &Snapshot,
-        first: domain::NextIds,
-    ) -> Result<(), StoreError> {
+    fn users(&self, sets: &mut Sets, snapshot: &Snapshot, first: domain::NextIds) {
         let (mut new, mut old) = (Rows::new(), Rows::new());
         for user in self.users.iter().filter_map(|id| snapshot.user(*id)) {
             let key = domain::username_key(&user.username);
@@ -160,23 +171,17 @@ impl Pending {
                 user.updated_at_us.into(),
             ]);
         }
-        update_all(transaction, &UPDATE_USERS, &old).await?;
-        transaction.insert_rows(&INSERT_USERS, &new).await?;
-        Ok(())
+        sets.update(&UPDATE_USERS, old);
+        sets.insert(&INSERT_USERS, new);
     }
 
-    async fn write_products(
-        &self,
-        transaction: &mut Transaction,
-        snapshot: &Snapshot,
-        first: domain::NextIds,
-    ) -> Result<(), StoreError> {
+    fn products(&self, sets: &mut Sets, snapshot: &Snapshot, first: domain::NextIds) {
         let (mut new, mut old) = (Rows::new(), Rows::new());
         for product in self.products.iter().filter_map(|id| snapshot.product(*id)) {
             push_product(if product.id.0 >= first.product { &mut new } else { &mut old }, product);
         }
-        update_all(transaction, &UPDATE_PRODUCTS, &old).await?;
-        transaction.insert_rows(&INSERT_PRODUCTS, &new).await?;
+        sets.update(&UPDATE_PRODUCTS, old);
+        sets.insert(&INSERT_PRODUCTS, new);
         let (mut new, mut old) = (Rows::new(), Rows::new());
         for level in self.levels.iter().filter_map(|id| snapshot.level(*id)) {
             let id = level.product_id.0;
@@ -190,17 +195,11 @@ impl Pending {
                 level.version.into(),
             ]);
         }
-        update_all(transaction, &UPDATE_LEVELS, &old).await?;
-        transaction.insert_rows(&INSERT_LEVELS, &new).await?;
-        Ok(())
+        sets.update(&UPDATE_LEVELS, old);
+        sets.insert(&INSERT_LEVELS, new);
     }
 
-    async fn write_orders(
-        &self,
-        transaction: &mut Transaction,
-        snapshot: &Snapshot,
-        first: domain::NextIds,
-    ) -> Result<(), StoreError> {
+    fn orders(&self, sets: &mut Sets, snapshot: &Snapshot, first: domain::NextIds) {
         let (mut new, mut old) = (Rows::new(), Rows::new());
         let (mut new_items, mut old_items) = (Rows::new(), Rows::new());
         for order in self.orders.iter().filter_map(|id| snapshot.order(*id)) {
@@ -220,18 +219,13 @@ impl Pending {
                 }
             }
         }
-        update_all(transaction, &UPDATE_ORDERS, &old).await?;
-        update_all(transaction, &UPDATE_ITEMS, &old_items).await?;
-        transaction.insert_rows(&INSERT_ORDERS, &new).await?;
-        transaction.insert_rows(&INSERT_ITEMS, &new_items).await?;
-        Ok(())
+        sets.update(&UPDATE_ORDERS, old);
+        sets.update(&UPDATE_ITEMS, old_items);
+        sets.insert(&INSERT_ORDERS, new);
+        sets.insert(&INSERT_ITEMS, new_items);
     }
 
-    async fn write_movements(
-        &self,
-        transaction: &mut Transaction,
-        lines: NextLines,
-    ) -> Result<(), StoreError> {
+    fn movements(&self, sets: &mut Sets, lines: NextLines) {
         let mut rows = Rows::new();
         for (id, movement) in (lines.movement..).zip(&self.movements) {
             rows.push([
@@ -251,11 +245,10 @@ impl Pending {
                 movement.at_us.into(),
             ]);
         }
-        transaction.insert_rows(&INSERT_MOVEMENTS, &rows).await?;
-        Ok(())
+        sets.insert(&INSERT_MOVEMENTS, rows);
     }
 
-    async fn write_events(&self, transaction: &mut Transaction, lines: NextLines) -> Result<(), StoreError> {
+    fn events(&self, sets: &mut Sets, lines: NextLines) {
         let mut rows = Rows::new();
         for (id, recorded) in (lines.event..).zip(&self.events) {
             let event = &recorded.event;
@@ -272,11 +265,10 @@ impl Pending {
                 recorded.at_us.into(),
             ]);
         }
-        transaction.insert_rows(&INSERT_EVENTS, &rows).await?;
-        Ok(())
+        sets.insert(&INSERT_EVENTS, rows);
     }
 
-    async fn write_answers(&self, transaction: &mut Transaction) -> Result<(), StoreError> {
+    fn answers(&self, sets: &mut Sets) {
         let mut rows = Rows::new();
         for (key, answer) in self.answers.values() {
             let kept = answer.to_json();
@@ -289,16 +281,10 @@ impl Pending {
                 key.now_us.into(),
             ]);
         }
-        transaction.upsert_rows(&UPSERT_ANSWERS, &rows).await
+        sets.upsert(&UPSERT_ANSWERS, rows);
     }
 
-    async fn write_counters(
-        &self,
-        transaction: &mut Transaction,
-        snapshot: &Snapshot,
-        first: domain::NextIds,
-        lines: NextLines,
-    ) -> Result<(), StoreError> {
+    fn counters(&self, sets: &mut Sets, snapshot: &Snapshot, first: domain::NextIds, lines: NextLines) {
         let next = snapshot.next;
         let counters = [
             ("product", first.product, next.product),
@@ -314,23 +300,16 @@ impl Pending {
                 rows.push([name.into(), after.into()]);
             }
         }
-        update_all(transaction, &UPDATE_COUNTERS, &rows).await?;
-        Ok(())
+        sets.update(&UPDATE_COUNTERS, rows);
     }
 }
 
-/// Updates rows that must all be there; one that is missing is damage that must not grow.
-async fn update_all(
-    transaction: &mut Transaction,
-    table: &'static UpdateRows,
-    rows: &Rows,
-) -> Result<(), StoreError> {
-    let updated = transaction.update_rows(table, rows).await?;
-    if usize::try_from(updated) == Ok(rows.len()) {
-        return Ok(());
-    }
-    let wanted = rows.len();
-    Err(StoreError::decode(format!("{updated} rows of the table {} are there, not {wanted}", table.table)))
+/// Forgets the oldest of the answers that have expired.
+async fn forget(transaction: &mut Transaction, before_us: i64) -> Result<(), StoreError> {
+    let others = (FORGOTTEN_AT_ONCE - 1).into();
+    let last = transaction.query(LAST_OF_PORTION, &[before_us.into(), others]).await?;
+    let end_us = last.first().map(|row| row.int(0)).transpose()?.map_or(before_us, |last| last + 1);
+    transaction.execute(FORGET_ANSWERS, &[end_us.into()]).await.map(drop)
 }
 
 /// A batch has far fewer lines than `i64` has numbers.

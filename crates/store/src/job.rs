@@ -81,3 +81,13 @@ pub enum Verdict {
     /// Not carried out: the storage failed.
     Failed(Arc<StoreError>),
 }
+
+impl Verdict {
+    /// Whether nothing has happened because the database was away or others were in the way, so that the job may wait
+    /// for another batch.
+    #[must_use]
+    pub fn may_wait(&self) -> bool {
+        matches!(self, Self::Failed(error)
+            if matches!(**error, StoreError::ConnectionLost(_) | StoreError::Conflict(_)))
+    }
+}

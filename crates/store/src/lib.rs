@@ -8,8 +8,10 @@ pub mod copy;
 pub mod driver;
 mod error;
 mod flush;
+mod gather;
 mod job;
 mod load;
+mod marker;
 #[cfg(test)]
 mod plans;
 mod reads;
@@ -23,19 +25,57 @@ pub use error::{Cause, StoreError, Violation};
 pub use job::{ANSWER_LIFE_US, IdempotencyKey, Job, KeptAnswer, Verdict};
 pub use views::*;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use driver::Database;
+use gather::Gather;
+use marker::Markers;
 
 /// The stored shop.
 #[derive(Debug, Clone)]
 pub struct Store {
     database: Database,
+    markers: Arc<Markers>,
+    retries: Arc<Retries>,
+    sessions: Arc<Gather<Session>>,
+}
+
+/// How often a batch had to be run again, by reason. Counted from the start of the process.
+#[derive(Debug, Default)]
+struct Retries {
+    conflict: AtomicU64,
+    lost: AtomicU64,
+    resolved: AtomicU64,
+}
+
+/// What the writer has met so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WriterCounts {
+    /// Batches run again because another server was in the way (deadlock, failed serialization or certification).
+    pub conflicts: u64,
+    /// Batches run again because the connection was lost or the database away.
+    pub lost_connections: u64,
+    /// Commits whose outcome was unknown until their marker was found.
+    pub found_committed: u64,
 }
 
 impl Store {
     /// The store in an open, migrated database.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { database }
+        Self { database, markers: Arc::default(), retries: Arc::default(), sessions: Arc::default() }
+    }
+
+    /// What the writer has met so far.
+    #[must_use]
+    pub fn writer_counts(&self) -> WriterCounts {
+        let retries = &self.retries;
+        WriterCounts {
+            conflicts: retries.conflict.load(Ordering::Relaxed),
+            lost_connections: retries.lost.load(Ordering::Relaxed),
+            found_committed: retries.resolved.load(Ordering::Relaxed),
+        }
     }
 
     pub(crate) fn database(&self) -> &Database {

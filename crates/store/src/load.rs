@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use domain::{Census, Keys, NextIds, OrderId, ProductId, Snapshot, UserId};
 
 use crate::StoreError;
-use crate::driver::{Cell, Row, Rows, Transaction};
+use crate::driver::{Cell, Row, Rows, Transaction, Value};
 use crate::rows::{self, item_columns, level_columns, order_columns, product_columns, user_columns};
 
 const COUNTERS: &str = "SELECT c.name, c.next FROM counters c ORDER BY c.name {for update}";
@@ -45,6 +45,7 @@ const REFERENCES: &str = "SELECT r.id FROM {rows:id int} r \
      WHERE EXISTS (SELECT 1 FROM order_items i WHERE i.product_id = r.id)";
 const CENSUS: &str = "SELECT (SELECT COUNT(*) FROM (SELECT u.id FROM users u LIMIT 1) f), \
      (SELECT COUNT(*) FROM users u WHERE u.role = 'admin' AND u.is_active = 1)";
+const SECRET_MARK: &str = "SELECT m.value FROM meta m WHERE m.name = 'secret_mark'";
 const CURRENCY: &str = "SELECT m.value FROM meta m WHERE m.name = 'currency'";
 
 /// The numbers for lines that only the writer appends: ledger and events.
@@ -54,86 +55,185 @@ pub(crate) struct NextLines {
     pub(crate) event: i64,
 }
 
-/// Loads everything named, plus what belongs to the orders named.
+/// A query and its parameters.
+pub(crate) type Query = (&'static str, Vec<Value>);
+
+/// What was loaded.
+pub(crate) struct Loaded {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) lines: NextLines,
+    /// The answers to the queries that came along.
+    pub(crate) beside: Vec<Vec<Row>>,
+}
+
+/// Loads everything named, plus what belongs to the orders named, plus the answers to the queries `beside`, which are
+/// asked behind the lock on the counters: no other server can change anything between them and the end.
+///
+/// All is asked at once, for on a network each question alone would cost a round trip; unless there are orders, whose
+/// products and users are not known before.
 pub(crate) async fn load(
     transaction: &mut Transaction,
     keys: Keys,
-) -> Result<(Snapshot, NextLines), StoreError> {
+    beside: Vec<Query>,
+) -> Result<Loaded, StoreError> {
     let mut snapshot = Snapshot::default();
-    let next = load_counters(transaction, &mut snapshot).await?;
+    let mut lines = NextLines { movement: 0, event: 0 };
     let mut users: BTreeSet<UserId> = keys.users.into_iter().collect();
     let mut products: BTreeSet<ProductId> = keys.products.into_iter().collect();
     let orders: BTreeSet<OrderId> = keys.orders.into_iter().collect();
+    let mut plan = Plan::default();
+    plan.ask(COUNTERS, Vec::new(), Take::Counters);
+    if orders.is_empty() {
+        plan.products_and_users(&mut snapshot, &products, &users)?;
+    } else {
+        snapshot.orders.extend(orders.iter().map(|id| (*id, None)));
+        let ids = [Rows::of_ints(orders.iter().map(|id| id.0)).to_value()?];
+        plan.ask(ORDERS, ids.to_vec(), Take::Into(take_orders));
+        plan.ask(ITEMS, ids.to_vec(), Take::Into(take_items));
+    }
+    plan.owners(&mut snapshot, keys.skus, keys.usernames, keys.emails)?;
+    if !keys.references.is_empty() {
+        let ids = Rows::of_ints(keys.references.iter().map(|id| id.0)).to_value()?;
+        snapshot.references.extend(keys.references.iter().map(|id| (*id, false)));
+        plan.ask(REFERENCES, vec![ids], Take::Into(take_references));
+    }
+    if keys.census {
+        plan.ask(CENSUS, Vec::new(), Take::Into(take_census));
+    }
+    if keys.currency {
+        plan.ask(CURRENCY, Vec::new(), Take::Into(take_currency));
+    }
+    if keys.secret_mark {
+        plan.ask(SECRET_MARK, Vec::new(), Take::Into(take_secret_mark));
+    }
+    for (sql, params) in beside {
+        plan.ask(sql, params, Take::Beside);
+    }
+    let beside = plan.run(transaction, &mut snapshot, &mut lines).await?;
     if !orders.is_empty() {
-        load_orders(transaction, &mut snapshot, &orders).await?;
         for order in snapshot.orders.values().flatten() {
             users.extend(order.user_id);
             products.extend(order.items.iter().map(|item| item.product_id));
         }
+        let mut plan = Plan::default();
+        plan.products_and_users(&mut snapshot, &products, &users)?;
+        plan.run(transaction, &mut snapshot, &mut lines).await?;
     }
-    if !products.is_empty() {
-        load_products(transaction, &mut snapshot, &products).await?;
-    }
-    if !users.is_empty() {
-        let ids = Rows::of_ints(users.iter().map(|id| id.0)).to_value()?;
-        snapshot.users.extend(users.iter().map(|id| (*id, None)));
-        for mut row in transaction.query(USERS, &[ids]).await? {
-            let user = rows::user(&mut row)?;
-            snapshot.users.insert(user.id, Some(user));
-        }
-    }
-    load_owners(transaction, &mut snapshot, keys.skus, keys.usernames, keys.emails).await?;
-    if !keys.references.is_empty() {
-        let ids = Rows::of_ints(keys.references.iter().map(|id| id.0)).to_value()?;
-        snapshot.references.extend(keys.references.iter().map(|id| (*id, false)));
-        for row in transaction.query(REFERENCES, &[ids]).await? {
-            snapshot.references.insert(ProductId(row.int(0)?), true);
-        }
-    }
-    if keys.census {
-        let row = one(transaction.query(CENSUS, &[]).await?)?;
-        snapshot.census = Some(Census { users: row.int(0)?, active_admins: row.int(1)? });
-    }
-    if keys.currency {
-        let mut found = transaction.query(CURRENCY, &[]).await?;
-        snapshot.currency = Some(found.first_mut().map(|row| row.text(0)).transpose()?);
-    }
-    Ok((snapshot, next))
+    Ok(Loaded { snapshot, lines, beside })
 }
 
-async fn load_counters(
-    transaction: &mut Transaction,
-    snapshot: &mut Snapshot,
-) -> Result<NextLines, StoreError> {
+/// What is done with the answer to a query.
+#[derive(Clone, Copy)]
+enum Take {
+    Counters,
+    Into(fn(&mut Snapshot, Vec<Row>) -> Result<(), StoreError>),
+    Beside,
+}
+
+/// Queries that are asked in their order, all at once where the database can do that.
+#[derive(Default)]
+struct Plan {
+    queries: Vec<Query>,
+    takes: Vec<Take>,
+}
+
+impl Plan {
+    fn ask(&mut self, sql: &'static str, params: Vec<Value>, take: Take) {
+        self.queries.push((sql, params));
+        self.takes.push(take);
+    }
+
+    fn products_and_users(
+        &mut self,
+        snapshot: &mut Snapshot,
+        products: &BTreeSet<ProductId>,
+        users: &BTreeSet<UserId>,
+    ) -> Result<(), StoreError> {
+        if !products.is_empty() {
+            snapshot.products.extend(products.iter().map(|id| (*id, None)));
+            snapshot.levels.extend(products.iter().map(|id| (*id, None)));
+            let ids = Rows::of_ints(products.iter().map(|id| id.0)).to_value()?;
+            self.ask(PRODUCTS, vec![ids.clone()], Take::Into(take_products));
+            self.ask(LEVELS, vec![ids], Take::Into(take_levels));
+        }
+        if !users.is_empty() {
+            snapshot.users.extend(users.iter().map(|id| (*id, None)));
+            let ids = Rows::of_ints(users.iter().map(|id| id.0)).to_value()?;
+            self.ask(USERS, vec![ids], Take::Into(take_users));
+        }
+        Ok(())
+    }
+
+    fn owners(
+        &mut self,
+        snapshot: &mut Snapshot,
+        skus: Vec<String>,
+        usernames: Vec<String>,
+        emails: Vec<String>,
+    ) -> Result<(), StoreError> {
+        if !skus.is_empty() {
+            self.ask(SKU_OWNERS, vec![texts(&skus)?], Take::Into(take_sku_owners));
+            snapshot.skus.extend(skus.into_iter().map(|sku| (sku, None)));
+        }
+        if !usernames.is_empty() {
+            self.ask(USERNAME_OWNERS, vec![texts(&usernames)?], Take::Into(take_username_owners));
+            snapshot.usernames.extend(usernames.into_iter().map(|name| (name, None)));
+        }
+        if !emails.is_empty() {
+            self.ask(EMAIL_OWNERS, vec![texts(&emails)?], Take::Into(take_email_owners));
+            snapshot.emails.extend(emails.into_iter().map(|email| (email, None)));
+        }
+        Ok(())
+    }
+
+    /// Asks everything and gives the answers that nobody here takes.
+    async fn run(
+        self,
+        transaction: &mut Transaction,
+        snapshot: &mut Snapshot,
+        lines: &mut NextLines,
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
+        let answers = transaction.query_all(&self.queries).await?;
+        let mut beside = Vec::new();
+        for (take, rows) in self.takes.into_iter().zip(answers) {
+            match take {
+                Take::Counters => (snapshot.next, *lines) = counters(rows)?,
+                Take::Into(take) => take(snapshot, rows)?,
+                Take::Beside => beside.push(rows),
+            }
+        }
+        Ok(beside)
+    }
+}
+
+fn counters(rows: Vec<Row>) -> Result<(NextIds, NextLines), StoreError> {
     let mut counters = HashMap::new();
-    for mut row in transaction.query(COUNTERS, &[]).await? {
+    for mut row in rows {
         counters.insert(row.text(0)?, row.int(1)?);
     }
     let next = |name: &str| {
         let missing = || StoreError::decode(format!("the counter {name:?} is missing"));
         counters.get(name).copied().ok_or_else(missing)
     };
-    snapshot.next = NextIds {
+    let ids = NextIds {
         product: next("product")?,
         order: next("order")?,
         item: next("item")?,
         user: next("user")?,
     };
-    Ok(NextLines { movement: next("movement")?, event: next("event")? })
+    Ok((ids, NextLines { movement: next("movement")?, event: next("event")? }))
 }
 
-async fn load_orders(
-    transaction: &mut Transaction,
-    snapshot: &mut Snapshot,
-    ids: &BTreeSet<OrderId>,
-) -> Result<(), StoreError> {
-    let parameter = [Rows::of_ints(ids.iter().map(|id| id.0)).to_value()?];
-    snapshot.orders.extend(ids.iter().map(|id| (*id, None)));
-    for mut row in transaction.query(ORDERS, &parameter).await? {
+fn take_orders(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
+    for mut row in rows {
         let order = rows::order(&mut row)?;
         snapshot.orders.insert(order.id, Some(order));
     }
-    for mut row in transaction.query(ITEMS, &parameter).await? {
+    Ok(())
+}
+
+fn take_items(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
+    for mut row in rows {
         let (order_id, item) = rows::item(&mut row, 0)?;
         if let Some(Some(order)) = snapshot.orders.get_mut(&order_id) {
             order.items.push(item);
@@ -142,66 +242,80 @@ async fn load_orders(
     Ok(())
 }
 
-async fn load_products(
-    transaction: &mut Transaction,
-    snapshot: &mut Snapshot,
-    ids: &BTreeSet<ProductId>,
-) -> Result<(), StoreError> {
-    let parameter = [Rows::of_ints(ids.iter().map(|id| id.0)).to_value()?];
-    snapshot.products.extend(ids.iter().map(|id| (*id, None)));
-    snapshot.levels.extend(ids.iter().map(|id| (*id, None)));
-    for mut row in transaction.query(PRODUCTS, &parameter).await? {
+fn take_products(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
+    for mut row in rows {
         let product = rows::product(&mut row)?;
         snapshot.products.insert(product.id, Some(product));
     }
-    for row in transaction.query(LEVELS, &parameter).await? {
+    Ok(())
+}
+
+fn take_levels(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
+    for row in rows {
         let level = rows::level(&row, 0)?;
         snapshot.levels.insert(level.product_id, Some(level));
     }
     Ok(())
 }
 
-async fn load_owners(
-    transaction: &mut Transaction,
-    snapshot: &mut Snapshot,
-    skus: Vec<String>,
-    usernames: Vec<String>,
-    emails: Vec<String>,
-) -> Result<(), StoreError> {
-    if !skus.is_empty() {
-        let parameter = texts(&skus)?;
-        snapshot.skus.extend(skus.into_iter().map(|sku| (sku, None)));
-        for mut row in transaction.query(SKU_OWNERS, &[parameter]).await? {
-            snapshot.skus.insert(row.text(0)?, Some(ProductId(row.int(1)?)));
-        }
-    }
-    if !usernames.is_empty() {
-        let parameter = texts(&usernames)?;
-        snapshot.usernames.extend(usernames.into_iter().map(|name| (name, None)));
-        for mut row in transaction.query(USERNAME_OWNERS, &[parameter]).await? {
-            snapshot.usernames.insert(row.text(0)?, Some(UserId(row.int(1)?)));
-        }
-    }
-    if !emails.is_empty() {
-        let parameter = texts(&emails)?;
-        snapshot.emails.extend(emails.into_iter().map(|email| (email, None)));
-        for mut row in transaction.query(EMAIL_OWNERS, &[parameter]).await? {
-            snapshot.emails.insert(row.text(0)?, Some(UserId(row.int(1)?)));
-        }
+fn take_users(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
+    for mut row in rows {
+        let user = rows::user(&mut row)?;
+        snapshot.users.insert(user.id, Some(user));
     }
     Ok(())
 }
 
-fn texts(values: &[String]) -> Result<crate::driver::Value, StoreError> {
+fn take_sku_owners(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
+    for mut row in rows {
+        snapshot.skus.insert(row.text(0)?, Some(ProductId(row.int(1)?)));
+    }
+    Ok(())
+}
+
+fn take_username_owners(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
+    for mut row in rows {
+        snapshot.usernames.insert(row.text(0)?, Some(UserId(row.int(1)?)));
+    }
+    Ok(())
+}
+
+fn take_email_owners(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
+    for mut row in rows {
+        snapshot.emails.insert(row.text(0)?, Some(UserId(row.int(1)?)));
+    }
+    Ok(())
+}
+
+fn take_references(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
+    for row in rows {
+        snapshot.references.insert(ProductId(row.int(0)?), true);
+    }
+    Ok(())
+}
+
+fn take_census(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
+    let Some(row) = rows.into_iter().next() else { return Err(StoreError::decode("the census is missing")) };
+    snapshot.census = Some(Census { users: row.int(0)?, active_admins: row.int(1)? });
+    Ok(())
+}
+
+fn take_currency(snapshot: &mut Snapshot, mut rows: Vec<Row>) -> Result<(), StoreError> {
+    snapshot.currency = Some(rows.first_mut().map(|row| row.text(0)).transpose()?);
+    Ok(())
+}
+
+fn take_secret_mark(snapshot: &mut Snapshot, mut rows: Vec<Row>) -> Result<(), StoreError> {
+    snapshot.secret_mark = Some(rows.first_mut().map(|row| row.text(0)).transpose()?);
+    Ok(())
+}
+
+fn texts(values: &[String]) -> Result<Value, StoreError> {
     let mut rows = Rows::new();
     for value in values {
         rows.push([Cell::from(value)]);
     }
     rows.to_value()
-}
-
-fn one(rows: Vec<Row>) -> Result<Row, StoreError> {
-    rows.into_iter().next().ok_or_else(|| StoreError::decode("a row is missing".to_owned()))
 }
 
 #[cfg(test)]
@@ -222,6 +336,7 @@ mod tests {
             (USERNAME_OWNERS, "SEARCH u USING COVERING INDEX sqlite_autoindex_users_1 (username_key=?)"),
             (EMAIL_OWNERS, "SEARCH u USING COVERING INDEX sqlite_autoindex_users_2 (email=?)"),
             (REFERENCES, "SEARCH i EXISTS USING COVERING INDEX order_items_by_product (product_id=?)"),
+            (SECRET_MARK, "SEARCH m USING PRIMARY KEY (name=?)"),
             (CURRENCY, "SEARCH m USING PRIMARY KEY (name=?)"),
         ] {
             planner.check(sql, &[step]).await;

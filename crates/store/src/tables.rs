@@ -138,6 +138,11 @@ pub(crate) static UPSERT_META: TableRows =
     TableRows { table: "meta", columns: &[text("name"), text("value")], key: &["name"] };
 pub(crate) static UPDATE_COUNTERS: UpdateRows =
     UpdateRows { table: "counters", key: &[text("name")], set: &[int("next")] };
+pub(crate) static UPSERT_BATCHES: TableRows = TableRows {
+    table: "batches",
+    columns: &[int("id"), int("sequence"), int("committed_at_us")],
+    key: &["id"],
+};
 pub(crate) static UPSERT_ANSWERS: TableRows = TableRows {
     table: "idempotency_keys",
     columns: &[

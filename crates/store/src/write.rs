@@ -1,19 +1,20 @@
 //! One transaction for many commands: load, decide in order of arrival, write set-wise, commit once.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use domain::Keys;
+use domain::{Keys, Snapshot};
+use tokio::time::Instant;
 
-use crate::driver::{Cell, Rows, Transaction};
+use crate::driver::{Cell, Dialect, Row, Rows, Transaction};
 use crate::flush::Pending;
 use crate::job::{ANSWER_LIFE_US, IdempotencyKey, Job, KeptAnswer, Verdict};
-use crate::load::load;
+use crate::load::{Loaded, load};
+use crate::marker::{self, Marker};
 use crate::{Store, StoreError};
-
-/// How often a batch is run again after a conflict before its callers are told.
-const MAX_ATTEMPTS: u32 = 8;
 
 const KEPT_ANSWERS: &str = "SELECT k.principal, k.idem_key, k.fingerprint, k.status, k.answer, k.created_at_us \
      FROM {rows:principal int, idem_key text} r \
@@ -24,14 +25,15 @@ impl Store {
     ///
     /// A conflict with another writer runs the same batch again. A constraint that the rules did not foresee
     /// (two products trading their SKUs, say), or a row or text that cannot be read or written, splits the batch
-    /// until the one at fault stands alone.
-    pub async fn write<J: Job + ?Sized>(&self, jobs: &mut [Box<J>]) -> Vec<Verdict> {
+    /// until the one at fault stands alone. A database on a network that is away is asked again until the deadline;
+    /// a connection lost during COMMIT is followed by a look whether the batch was committed.
+    pub async fn write<J: Job + ?Sized>(&self, jobs: &mut [Box<J>], deadline: Instant) -> Vec<Verdict> {
         let mut verdicts = Vec::with_capacity(jobs.len());
         // A stack of ranges still to be done, the earliest on top: order of arrival is kept.
         let mut ranges = vec![(0, jobs.len())];
         while let Some((from, to)) = ranges.pop() {
             let Some(part) = jobs.get_mut(from..to) else { continue };
-            match self.write_with_retries(part).await {
+            match self.write_part(part, deadline).await {
                 Ok(done) => verdicts.extend(done),
                 Err(error) if part.len() > 1 && may_be_of_one(&error) => {
                     let middle = from + part.len() / 2;
@@ -47,23 +49,84 @@ impl Store {
         verdicts
     }
 
+    async fn write_part<J: Job + ?Sized>(
+        &self,
+        jobs: &mut [Box<J>],
+        deadline: Instant,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        // An embedded database has no connection to lose.
+        let marker = (self.database().dialect() != Dialect::Sqlite).then(|| self.markers.take());
+        let mut batch = Batch { marker, deadline, in_doubt: None, was_in_doubt: false };
+        let written = self.write_with_retries(jobs, &mut batch).await;
+        if let Some(marker) = marker.filter(|_| batch.in_doubt.is_none()) {
+            self.markers.give_back(marker);
+        }
+        written
+    }
+
     async fn write_with_retries<J: Job + ?Sized>(
         &self,
         jobs: &mut [Box<J>],
+        batch: &mut Batch,
     ) -> Result<Vec<Verdict>, StoreError> {
         let mut attempt = 1;
         loop {
-            match self.write_once(jobs).await {
-                Err(error) if error.is_retryable() && attempt < MAX_ATTEMPTS => {
-                    tokio::time::sleep(pause(attempt)).await;
-                    attempt += 1;
+            let error = match self.write_once(jobs, batch).await {
+                Ok(verdicts) => return Ok(verdicts),
+                Err(error) => error,
+            };
+            let counter = match &error {
+                StoreError::Conflict(_) => &self.retries.conflict,
+                StoreError::ConnectionLost(_) => &self.retries.lost,
+                _ => return Err(batch.judge(error)),
+            };
+            let pause = pause(attempt);
+            if Instant::now() + pause >= batch.deadline {
+                return Err(batch.judge(error));
+            }
+            counter.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(pause).await;
+            attempt += 1;
+        }
+    }
+
+    async fn write_once<J: Job + ?Sized>(
+        &self,
+        jobs: &mut [Box<J>],
+        batch: &mut Batch,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        let mut transaction = self.database().begin_before(batch.deadline).await?;
+        match self.decide(&mut transaction, jobs, batch).await {
+            Ok((verdicts, false)) => {
+                // Nothing was changed, or all of it earlier: whether this works is no concern of the callers.
+                let _ = transaction.rollback().await;
+                Ok(verdicts)
+            }
+            Ok((verdicts, true)) => match transaction.commit().await {
+                Err(StoreError::ConnectionLost(cause)) if batch.marker.is_some() => {
+                    batch.in_doubt = Some(verdicts);
+                    batch.was_in_doubt = true;
+                    Err(StoreError::ConnectionLost(cause))
                 }
-                settled => return settled,
+                committed => committed.map(|()| verdicts),
+            },
+            Err(error) => {
+                if !matches!(error, StoreError::ConnectionLost(_)) {
+                    // The connection is worth keeping. If not, dropping it does the same.
+                    let _ = transaction.rollback().await;
+                }
+                Err(error)
             }
         }
     }
 
-    async fn write_once<J: Job + ?Sized>(&self, jobs: &mut [Box<J>]) -> Result<Vec<Verdict>, StoreError> {
+    /// Loads, decides and writes; says whether there is something to commit.
+    async fn decide<J: Job + ?Sized>(
+        &self,
+        transaction: &mut Transaction,
+        jobs: &mut [Box<J>],
+        batch: &mut Batch,
+    ) -> Result<(Vec<Verdict>, bool), StoreError> {
         let (mut keys, mut repeatable) = (Keys::default(), Rows::new());
         for job in jobs.iter() {
             keys.absorb(job.keys());
@@ -71,37 +134,89 @@ impl Store {
                 repeatable.push([key.principal.into(), Cell::from(&key.key)]);
             }
         }
-        let mut transaction = self.database().begin().await?;
-        let (mut snapshot, lines) = load(&mut transaction, keys).await?;
-        // Only now, behind the lock on the counters: otherwise another server might carry the same request out
-        // between this look and our turn.
-        let mut kept = load_answers(&mut transaction, &repeatable).await?;
+        // Asked behind the lock on the counters: otherwise another server might carry the same request out between
+        // this look and our turn.
+        let mut beside = Vec::new();
+        if !repeatable.is_empty() {
+            beside.push((KEPT_ANSWERS, vec![repeatable.to_value()?]));
+        }
+        if let Some(marker) = batch.marker.filter(|_| batch.was_in_doubt) {
+            beside.push((marker::COMMITTED, vec![marker.id.into()]));
+        }
+        let Loaded { mut snapshot, lines, mut beside } = load(transaction, keys, beside).await?;
+        if let Some(marker) = batch.marker.filter(|_| batch.was_in_doubt) {
+            let found = marker.is_in(&beside.pop().unwrap_or_default())?;
+            if let Some(verdicts) = batch.resolve(found)? {
+                self.retries.resolved.fetch_add(1, Ordering::Relaxed);
+                return Ok((verdicts, false));
+            }
+        }
+        let mut kept = Kept::read(beside.pop().unwrap_or_default())?;
         let first = snapshot.next;
         let mut pending = Pending::default();
         let mut verdicts = Vec::with_capacity(jobs.len());
         for job in jobs.iter_mut() {
-            let earlier = job.idempotency().and_then(|key| kept.repetition(key));
-            if let Some(verdict) = earlier {
-                verdicts.push(verdict);
-                continue;
-            }
-            if let Some(effects) = job.decide(&snapshot) {
-                pending.take(&mut snapshot, effects);
-            }
-            if let Some(key) = job.idempotency().cloned() {
-                let answer = job.answer();
-                kept.remember(&key, &answer);
-                pending.keep(key, answer);
-            }
-            verdicts.push(Verdict::Decided);
+            verdicts.push(decide_one(job.as_mut(), &mut snapshot, &mut kept, &mut pending));
         }
         if pending.is_empty() {
-            transaction.rollback().await?;
-        } else {
-            pending.write(&mut transaction, &snapshot, first, lines).await?;
-            transaction.commit().await?;
+            return Ok((verdicts, false));
         }
-        Ok(verdicts)
+        pending.write(transaction, &snapshot, first, lines, batch.marker).await?;
+        Ok((verdicts, true))
+    }
+}
+
+/// One job against the snapshot as its predecessors left it.
+fn decide_one<J: Job + ?Sized>(
+    job: &mut J,
+    snapshot: &mut Snapshot,
+    kept: &mut Kept,
+    pending: &mut Pending,
+) -> Verdict {
+    if let Some(verdict) = job.idempotency().and_then(|key| kept.repetition(key)) {
+        return verdict;
+    }
+    if let Some(effects) = job.decide(snapshot) {
+        pending.take(snapshot, effects);
+    }
+    if let Some(key) = job.idempotency().cloned() {
+        let answer = job.answer();
+        kept.remember(&key, &answer);
+        pending.keep(key, answer);
+    }
+    Verdict::Decided
+}
+
+/// A batch on its way, over all attempts.
+struct Batch {
+    /// What the batch leaves behind when it is committed; `None` on an embedded database.
+    marker: Option<Marker>,
+    deadline: Instant,
+    /// The verdicts of the latest attempt, if only the database knows whether it was committed. The jobs still hold
+    /// the decisions of that attempt.
+    in_doubt: Option<Vec<Verdict>>,
+    /// Whether any attempt was ever in doubt. From then on every attempt looks for the marker: the nodes of a cluster
+    /// may learn of a commit late, and the conflict that follows tells them.
+    was_in_doubt: bool,
+}
+
+impl Batch {
+    /// Settles the attempt that was in doubt: with its verdicts when it was committed, otherwise with a new attempt.
+    fn resolve(&mut self, is_committed: bool) -> Result<Option<Vec<Verdict>>, StoreError> {
+        match (is_committed, self.in_doubt.take()) {
+            (true, Some(verdicts)) => Ok(Some(verdicts)),
+            // An earlier attempt was committed after all, but the jobs have been decided anew since.
+            (true, None) => Err(StoreError::OutcomeUnknown("the marker was found late".into())),
+            (false, _) => Ok(None),
+        }
+    }
+
+    /// What the callers are told when the batch is given up. As long as an attempt is in doubt, nothing else is known.
+    fn judge(&self, error: StoreError) -> StoreError {
+        match &self.in_doubt {
+            Some(_) => StoreError::OutcomeUnknown(error.into()),
+            None => error,
+        }
     }
 }
 
@@ -115,6 +230,18 @@ fn may_be_of_one(error: &StoreError) -> bool {
 struct Kept(HashMap<(i64, String), (String, KeptAnswer, i64)>);
 
 impl Kept {
+    fn read(rows: Vec<Row>) -> Result<Self, StoreError> {
+        let mut kept = Self::default();
+        for mut row in rows {
+            let status = u16::try_from(row.int(3)?);
+            let status = status.map_err(|_| StoreError::decode("a kept status is out of range"))?;
+            let answer = KeptAnswer::from_json(status, row.as_text(4)?)?;
+            let key = (row.int(0)?, row.text(1)?);
+            kept.0.insert(key, (row.text(2)?, answer, row.int(5)?));
+        }
+        Ok(kept)
+    }
+
     /// What a job gets whose key was used before; `None` when it is the first to use it, or the first in a day.
     fn repetition(&self, key: &IdempotencyKey) -> Option<Verdict> {
         let (fingerprint, answer, created_at_us) = self.0.get(&(key.principal, key.key.clone()))?;
@@ -134,26 +261,12 @@ impl Kept {
     }
 }
 
-async fn load_answers(transaction: &mut Transaction, keys: &Rows) -> Result<Kept, StoreError> {
-    let mut kept = Kept::default();
-    if keys.is_empty() {
-        return Ok(kept);
-    }
-    for mut row in transaction.query(KEPT_ANSWERS, &[keys.to_value()?]).await? {
-        let status = u16::try_from(row.int(3)?);
-        let status = status.map_err(|_| StoreError::decode("a kept status is out of range".to_owned()))?;
-        let answer = KeptAnswer::from_json(status, row.as_text(4)?)?;
-        let key = (row.int(0)?, row.text(1)?);
-        kept.0.insert(key, (row.text(2)?, answer, row.int(5)?));
-    }
-    Ok(kept)
-}
-
-/// A short pause that grows with each attempt and differs between servers, so that they do not meet again.
+/// A short pause that grows with each attempt, up to a quarter of a second, and differs between servers, so that they
+/// do not meet again.
 fn pause(attempt: u32) -> Duration {
-    use std::hash::{BuildHasher, RandomState};
-    let spread = RandomState::new().hash_one(attempt) % 4;
-    Duration::from_millis(u64::from(attempt) * 2 + spread)
+    let longest_ms = 4_u64.saturating_mul(1 << attempt.min(6)).min(250);
+    let spread = RandomState::new().hash_one(attempt) % longest_ms;
+    Duration::from_millis(1 + spread)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use store::{Job, Store, Verdict};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::Instant;
 
 use crate::clock;
 use crate::http::metrics::Metrics;
@@ -15,8 +16,14 @@ use crate::settings::Settings;
 
 /// A job that knows whom to answer.
 pub(super) trait Errand: Job {
+    /// Until when the caller waits.
+    fn deadline(&self) -> Instant;
+
     /// Answers the caller, once the batch is durable.
     fn settle(self: Box<Self>, verdict: Verdict);
+
+    /// Tells the caller that there was no turn in time.
+    fn expire(self: Box<Self>);
 }
 
 /// Where commands wait.
@@ -89,16 +96,46 @@ async fn run(
     max_batch: usize,
     metrics: &Metrics,
 ) {
-    let mut batch = Vec::with_capacity(max_batch);
-    while receiver.recv_many(&mut batch, max_batch).await > 0 {
+    let mut batch: Vec<Box<dyn Errand>> = Vec::with_capacity(max_batch);
+    while gather(receiver, &mut batch, max_batch).await {
         metrics.set_queue_depth(receiver.len());
         let started = clock::monotonic();
-        let verdicts = store.write(&mut batch).await;
-        metrics.observe_commit(batch.len(), clock::since(started));
-        for (errand, verdict) in batch.drain(..).zip(verdicts) {
-            errand.settle(verdict);
+        for late in batch.extract_if(.., |errand| errand.deadline().into_std() <= started) {
+            late.expire();
         }
+        // The one who has waited longest decides how long to wait for a database that is away.
+        let Some(deadline) = batch.iter().map(|errand| errand.deadline()).min() else { continue };
+        let verdicts = store.write(&mut batch, deadline).await;
+        metrics.observe_commit(batch.len(), clock::since(started));
+        metrics.set_writer_counts(store.writer_counts());
+        let now = clock::monotonic();
+        let mut patient = Vec::new();
+        for (errand, verdict) in batch.drain(..).zip(verdicts) {
+            // Those who came later wait on: nothing has happened to them.
+            if verdict.may_wait() && errand.deadline().into_std() > now {
+                patient.push(errand);
+            } else {
+                errand.settle(verdict);
+            }
+        }
+        batch.append(&mut patient);
     }
+}
+
+/// Fills the batch with what waits; waits itself only when the batch is empty. False when nothing is left to do.
+async fn gather(
+    receiver: &mut mpsc::Receiver<Box<dyn Errand>>,
+    batch: &mut Vec<Box<dyn Errand>>,
+    max_batch: usize,
+) -> bool {
+    if batch.is_empty() {
+        return receiver.recv_many(batch, max_batch).await > 0;
+    }
+    while batch.len() < max_batch {
+        let Ok(errand) = receiver.try_recv() else { break };
+        batch.push(errand);
+    }
+    true
 }
 
 #[cfg(test)]

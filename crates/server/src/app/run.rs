@@ -5,6 +5,7 @@ use std::sync::Arc;
 use domain::{Command, Context, Effects, Keys, Rejection, Snapshot};
 use store::{IdempotencyKey, Job, KeptAnswer, StoreError, Verdict};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::App;
 use super::committer::{Errand, QueueError};
@@ -43,6 +44,9 @@ pub enum Failure {
     /// Too many commands wait.
     #[error("the queue is full")]
     Overloaded,
+    /// The command had no turn before its deadline.
+    #[error("no turn in time")]
+    Late,
     /// The same key is being carried out right now.
     #[error("a request with this key is being carried out")]
     KeyInProgress,
@@ -94,7 +98,17 @@ impl App {
             None => None,
         };
         let (sender, receiver) = oneshot::channel();
-        let errand = Box::new(Pending { command, context, keyed, decided: None, reply: None, sender, claim });
+        let deadline = Instant::now() + self.0.settings.patience;
+        let errand = Box::new(Pending {
+            command,
+            context,
+            keyed,
+            decided: None,
+            reply: None,
+            deadline,
+            sender,
+            claim,
+        });
         self.0.queue.push(errand).map_err(|error| match error {
             QueueError::Full => Failure::Overloaded,
             QueueError::Closed => Failure::Stopped,
@@ -110,6 +124,7 @@ struct Pending<C: Command> {
     keyed: Option<Keyed<C::Outcome>>,
     decided: Option<Result<C::Outcome, Rejection>>,
     reply: Option<Reply>,
+    deadline: Instant,
     /// Before `sender`: should a panic drop all this, the key is free before the caller knows, here as in `settle`.
     claim: Option<Claim>,
     sender: oneshot::Sender<Result<Answered<C::Outcome>, Failure>>,
@@ -157,6 +172,16 @@ where
     C: Command + Send,
     C::Outcome: Send,
 {
+    fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    fn expire(self: Box<Self>) {
+        let Self { sender, claim, .. } = *self;
+        drop(claim);
+        let _ = sender.send(Err(Failure::Late));
+    }
+
     fn settle(self: Box<Self>, verdict: Verdict) {
         let Self { decided, reply, sender, claim, .. } = *self;
         let answer = match verdict {

@@ -1,6 +1,7 @@
 //! What operators watch, in the text format of Prometheus.
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+
+use store::WriterCounts;
 
 use super::histogram::Histogram;
 use super::problem::Problem;
@@ -76,6 +79,9 @@ struct Inner {
     batch_size: Histogram,
     commit_seconds: Histogram,
     queue_depth: Gauge,
+    conflicts: Counter,
+    lost_connections: Counter,
+    found_committed: Counter,
     resident_memory: Gauge,
 }
 
@@ -97,6 +103,9 @@ impl Metrics {
             batch_size: Histogram::new(BATCHES, 1.0),
             commit_seconds: Histogram::new(SECONDS, 1e6),
             queue_depth: Gauge::default(),
+            conflicts: Counter::default(),
+            lost_connections: Counter::default(),
+            found_committed: Counter::default(),
             resident_memory: Gauge::default(),
         };
         let registry = &mut inner.registry;
@@ -113,6 +122,21 @@ impl Metrics {
             "committer_queue_depth",
             "Commands waiting to be committed",
             inner.queue_depth.clone(),
+        );
+        registry.register(
+            "commit_conflicts",
+            "Transactions run again because another server was in the way",
+            inner.conflicts.clone(),
+        );
+        registry.register(
+            "commit_lost_connections",
+            "Transactions run again because the database was away",
+            inner.lost_connections.clone(),
+        );
+        registry.register(
+            "commit_outcomes_found",
+            "Lost commits that were found to have happened",
+            inner.found_committed.clone(),
         );
         registry.register(
             "process_resident_memory_bytes",
@@ -133,6 +157,18 @@ impl Metrics {
     /// Records how many commands wait for the committer.
     pub fn set_queue_depth(&self, waiting: usize) {
         self.0.queue_depth.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    /// Records how often transactions had to be run again since the start of the process.
+    pub fn set_writer_counts(&self, counts: WriterCounts) {
+        let all = [
+            (&self.0.conflicts, counts.conflicts),
+            (&self.0.lost_connections, counts.lost_connections),
+            (&self.0.found_committed, counts.found_committed),
+        ];
+        for (counter, count) in all {
+            counter.inner().store(count, Ordering::Relaxed);
+        }
     }
 
     /// Counts a refusal. [`super::middleware::finish`] does so for every [`Problem`] below 500 and for overload.
@@ -264,6 +300,7 @@ mod tests {
         metrics.count_refusal("SKU_TAKEN");
         metrics.observe_commit(3, Duration::from_millis(2));
         metrics.set_queue_depth(5);
+        metrics.set_writer_counts(WriterCounts { conflicts: 4, lost_connections: 3, found_committed: 2 });
         let text = metrics.render();
         for line in [
             r#"stockroom_http_requests_total{method="GET",route="/orders/{order_id}",status="200"} 2"#,
@@ -276,6 +313,9 @@ mod tests {
             r#"stockroom_commit_batch_size_bucket{le="4.0"} 1"#,
             "stockroom_commit_seconds_sum 0.002",
             "stockroom_committer_queue_depth 5",
+            "stockroom_commit_conflicts_total 4",
+            "stockroom_commit_lost_connections_total 3",
+            "stockroom_commit_outcomes_found_total 2",
             r#"stockroom_build_info{version="0.1.0"} 1"#,
         ] {
             assert!(text.lines().any(|got| got == line), "{line} is not in\n{text}");

@@ -291,6 +291,14 @@ impl Problem {
         let detail = Cow::Borrowed("The service is unavailable for the moment. Try again shortly.");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", detail).retry_after(1).cause(&cause)
     }
+
+    /// 504: the database was lost while it stored the change, and did not come back in time to say whether it had.
+    pub fn outcome_unknown(cause: impl Display) -> Self {
+        let detail = Cow::Borrowed(
+            "Whether this was done could not be found out in time. Repeat it with the same Idempotency-Key.",
+        );
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "OUTCOME_UNKNOWN", detail).retry_after(1).cause(&cause)
+    }
 }
 
 impl IntoResponse for Problem {

@@ -142,6 +142,14 @@ const UNAVAILABLE: Entry = (
     "No room for more work (`OVERLOADED`) or the database cannot be reached (`UNAVAILABLE`); \
      `Retry-After` says when to try again.",
 );
+const OUTCOME_UNKNOWN: Entry = (
+    504,
+    "Gateway Timeout",
+    "OUTCOME_UNKNOWN",
+    "Whether this was done could not be found out in time. Repeat it with the same Idempotency-Key.",
+    "The connection to the database was lost while the change was being stored, and whether it was could not be \
+     found out in time (`OUTCOME_UNKNOWN`); a repetition with the same `Idempotency-Key` settles it.",
+);
 
 fn responses(entries: &[Entry]) -> BTreeMap<String, RefOr<Response>> {
     entries.iter().map(|entry| (entry.0.to_string(), RefOr::T(response(entry)))).collect()
@@ -169,7 +177,7 @@ fn header(status: u16) -> Option<(&'static str, Header)> {
             Type::String,
             "`Bearer`, and whether the token that was sent is the problem.",
         ),
-        429 | 503 => ("Retry-After", Type::Integer, "Seconds to wait before the next attempt."),
+        429 | 503 | 504 => ("Retry-After", Type::Integer, "Seconds to wait before the next attempt."),
         _ => return None,
     };
     let header = HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(kind)));
@@ -227,9 +235,9 @@ documented! {
     Unavailable: TIMED_OUT, UNAVAILABLE;
     /// What any read by a caller with a role may answer: 400, 401, 403, 408, 503.
     ReadProblems: BAD_REQUEST, UNAUTHENTICATED, FORBIDDEN, TIMED_OUT, UNAVAILABLE;
-    /// What any command with a body may answer: 400, 401, 403, 408, 409, 413, 415, 422, 503.
+    /// What any command with a body may answer: 400, 401, 403, 408, 409, 413, 415, 422, 503, 504.
     WriteProblems: BAD_REQUEST, UNAUTHENTICATED, FORBIDDEN, TIMED_OUT, CONFLICT, PAYLOAD_TOO_LARGE,
-        UNSUPPORTED_MEDIA_TYPE, KEY_REUSED, UNAVAILABLE;
+        UNSUPPORTED_MEDIA_TYPE, KEY_REUSED, UNAVAILABLE, OUTCOME_UNKNOWN;
 }
 
 #[cfg(test)]
@@ -250,7 +258,7 @@ mod tests {
     fn every_documented_problem_is_described_and_exemplified() {
         let document = serde_json::to_value(Document::openapi()).unwrap();
         let responses = document["paths"]["/x"]["get"]["responses"].as_object().unwrap();
-        for status in ["400", "401", "403", "404", "408", "409", "413", "415", "422", "503"] {
+        for status in ["400", "401", "403", "404", "408", "409", "413", "415", "422", "503", "504"] {
             let response = &responses[status];
             assert!(!response["description"].as_str().unwrap().is_empty(), "{status}");
             let content = &response["content"]["application/problem+json"];

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use axum::http::StatusCode;
 use domain::{Denial, Goal, OrderId, ProductId, Rejection, Status};
 use serde_json::json;
+use store::StoreError;
 
 use super::problem::Problem;
 use crate::app::Failure;
@@ -174,8 +175,11 @@ impl From<Failure> for Problem {
             Failure::Storage(error) if error.duplicate().is_some() => {
                 Self::conflict("CONFLICT", "Somebody else was faster; repeat the request.").retry_after(1)
             }
+            Failure::Storage(error) if matches!(**error, StoreError::OutcomeUnknown(_)) => {
+                Self::outcome_unknown(&failure)
+            }
             Failure::Storage(error) if error.is_outage() => Self::unavailable(&failure),
-            Failure::Stopped => Self::unavailable(&failure),
+            Failure::Stopped | Failure::Late => Self::unavailable(&failure),
             Failure::Storage(_) | Failure::Dropped => Self::internal(&failure),
         }
     }

@@ -4,12 +4,13 @@ mod progress;
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use server::clock;
 use store::Discrepancy;
 use store::copy::{Copied, CopyError, CopySource, PortionLimit};
-use store::driver::Database;
+use store::driver::{Database, Options};
 
 use self::progress::{Watcher, grouped};
 use super::{shop, verify};
@@ -18,6 +19,10 @@ use crate::config::{Config, DatabaseUrl};
 use crate::failure::UsageError;
 use crate::lock::{self, ServerLock, Use};
 use crate::output;
+
+/// How long the database may take for one answer. Counting and adding up a large shop takes longer than a server would
+/// wait for a list.
+const LONGEST_STATEMENT: Duration = Duration::from_secs(60 * 60);
 
 /// Moves a shop into an empty database and says what has arrived.
 pub(crate) async fn run(arguments: CopyArgs, config: &Config) -> anyhow::Result<()> {
@@ -83,9 +88,8 @@ fn lock_file(url: &DatabaseUrl) -> anyhow::Result<Option<ServerLock>> {
 }
 
 async fn open(url: &DatabaseUrl, config: &Config) -> anyhow::Result<Database> {
-    Database::open(url.expose(), shop::options(config))
-        .await
-        .with_context(|| format!("cannot open the database {url}"))
+    let options = Options { statement_timeout: LONGEST_STATEMENT, ..config.database_options() };
+    Database::open(url.expose(), options).await.with_context(|| format!("cannot open the database {url}"))
 }
 
 /// Prints the findings, as `verify` does.

@@ -15,8 +15,14 @@ pub(super) struct Migration {
 }
 
 /// All steps this program knows. One that has been released is never edited.
-pub(super) const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "initial", script: include_str!("../../migrations/0001_initial.sql") }];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "initial", script: include_str!("../../migrations/0001_initial.sql") },
+    Migration {
+        version: 2,
+        name: "batch_sequence",
+        script: include_str!("../../migrations/0002_batch_sequence.sql"),
+    },
+];
 
 /// A migration that was applied just now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,9 @@ mod checkpointer;
 mod dialect;
 mod lexer;
 mod migrate;
+mod mysql;
+mod network;
+mod postgres;
 mod rows;
 mod set;
 mod sqlite;
@@ -19,20 +22,37 @@ mod value;
 pub use dialect::{Dialect, Kind};
 pub use migrate::AppliedMigration;
 pub use rows::{Cell, Rows};
-pub use set::{Column, DeleteRows, TableRows, UpdateRows};
+pub use set::{Column, DeleteRows, Sets, TableRows, UpdateRows};
 pub use value::{Row, Value};
 
 use crate::StoreError;
+use network::Sql;
 use set::SetStatement;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::time::Instant;
 
 /// How to use a database. The default is right for a server.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// How many queries may run at the same time, besides the writer. At least 1.
     pub readers: usize,
+    /// Databases on a network: how many transactions may be open at the same time. A server has one writer, which
+    /// is enough; further ones wait for each other in the database.
+    pub writers: usize,
+    /// Databases on a network: how long opening one connection may take.
+    pub connect_timeout: Duration,
+    /// Databases on a network: how long one statement may take. Longer, and its connection is given up.
+    pub statement_timeout: Duration,
+    /// Databases on a network: how long a transaction waits for a row that another server has locked, before it is
+    /// run again.
+    pub lock_timeout: Duration,
+    /// Databases on a network: how long whoever asks waits for a database that is away, or a connection that is in
+    /// use.
+    pub patience: Duration,
+    /// Databases on a network: how long one statement of a migration may take.
+    pub migration_timeout: Duration,
     /// How long to wait for another process that is writing.
     pub busy_timeout: Duration,
     /// The writer's page cache on SQLite, in KiB.
@@ -46,7 +66,8 @@ pub struct Options {
     pub wal_limit_pages: u32,
     /// SQLite: whether rows are written by one statement over all of them, as on the databases on a network, or by
     /// one prepared statement each. There is no round trip to save, so the latter takes less time
-    /// (`tests/it/set_or_single.rs` measures both).
+    /// (`tests/it/sqlite_only/set_or_single.rs` measures
+    /// both).
     pub set_statements: bool,
     /// For benchmarks alone: how much longer each commit takes, holding its thread as a slow disk's sync would.
     /// Only SQLite obeys.
@@ -57,6 +78,12 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             readers: 4,
+            writers: 4,
+            connect_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(5),
+            patience: Duration::from_secs(10),
+            migration_timeout: Duration::from_secs(600),
             busy_timeout: Duration::from_secs(5),
             // Together with the readers 32 MiB at most, so that a server stays below 100 MB.
             writer_cache_kib: 16 * 1024,
@@ -79,29 +106,52 @@ pub struct Database {
 #[derive(Debug, Clone)]
 enum Pool {
     Sqlite(Arc<sqlite::Pool>),
+    Postgres(Arc<network::Pool<postgres::Connection>>),
+    MySql(Arc<network::Pool<mysql::Connection>>),
 }
 
 impl Database {
-    /// Opens the database at a URL: `sqlite:PATH` or `sqlite://PATH`. The file is created if there is none, readable
-    /// by its owner alone.
+    /// Opens the database at a URL:
+    /// - `sqlite:PATH` or `sqlite://PATH`; the file is created if there is none, readable by its owner alone;
+    /// - `postgres://USER:PASSWORD@HOST:PORT/NAME`, see `postgres.rs` for its parameters;
+    /// - `mysql://USER:PASSWORD@HOST:PORT/NAME` or `mariadb://…`, see `mysql.rs` for its parameters.
     ///
     /// # Errors
-    /// [`StoreError::Unsupported`] for a URL this build has no driver for; otherwise why the file cannot be opened.
+    /// [`StoreError::Unsupported`] for a URL that cannot be understood; otherwise why the file cannot be opened, or
+    /// the database not be reached within [`Options::patience`].
     pub async fn open(url: &str, options: Options) -> Result<Self, StoreError> {
         let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
-        match scheme {
+        let pool = match scheme {
             "sqlite" => {
                 let path = rest.strip_prefix("//").unwrap_or(rest);
-                let pool = in_place(|| sqlite::Pool::open(path, options))?;
-                Ok(Self { pool: Pool::Sqlite(Arc::new(pool)) })
+                Pool::Sqlite(Arc::new(in_place(|| sqlite::Pool::open(path, options))?))
             }
-            "postgres" | "postgresql" | "mysql" | "mariadb" => Err(StoreError::unsupported(format!(
-                "databases of the kind {scheme}:// are not supported by this build yet; use sqlite:PATH"
-            ))),
+            "postgres" | "postgresql" => {
+                let address = postgres::Address::parse(url)?;
+                Pool::Postgres(Arc::new(network::Pool::open(address, options).await?))
+            }
+            "mysql" | "mariadb" => {
+                let address = mysql::Address::parse(url)?;
+                Pool::MySql(Arc::new(network::Pool::open(address, options).await?))
+            }
             // The URL itself is not repeated: it may hold a password.
-            _ => Err(StoreError::unsupported(
-                "the database URL must begin with sqlite:, as in sqlite:data/stockroom.sqlite",
-            )),
+            _ => {
+                return Err(StoreError::unsupported(
+                    "the database URL must begin with sqlite:, postgres:// or mysql://, \
+                     as in sqlite:data/stockroom.sqlite",
+                ));
+            }
+        };
+        Ok(Self { pool })
+    }
+
+    /// The language of this database.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match &self.pool {
+            Pool::Sqlite(_) => Dialect::Sqlite,
+            Pool::Postgres(_) => Dialect::Postgres,
+            Pool::MySql(_) => Dialect::MySql,
         }
     }
 
@@ -110,9 +160,12 @@ impl Database {
     /// # Errors
     /// When a connection has to be opened and cannot be.
     pub async fn reader(&self) -> Result<Reader, StoreError> {
-        match &self.pool {
-            Pool::Sqlite(pool) => Ok(Reader { connection: ReaderConnection::Sqlite(pool.reader().await?) }),
-        }
+        let connection = match &self.pool {
+            Pool::Sqlite(pool) => ReaderConnection::Sqlite(pool.reader().await?),
+            Pool::Postgres(pool) => ReaderConnection::Postgres(pool.reader()),
+            Pool::MySql(pool) => ReaderConnection::MySql(pool.reader()),
+        };
+        Ok(Reader { connection })
     }
 
     /// A connection for queries that may take long. There is one fewer of these, so that they never keep those waiting
@@ -121,11 +174,12 @@ impl Database {
     /// # Errors
     /// When a connection has to be opened and cannot be.
     pub async fn long_reader(&self) -> Result<Reader, StoreError> {
-        match &self.pool {
-            Pool::Sqlite(pool) => {
-                Ok(Reader { connection: ReaderConnection::Sqlite(pool.long_reader().await?) })
-            }
-        }
+        let connection = match &self.pool {
+            Pool::Sqlite(pool) => ReaderConnection::Sqlite(pool.long_reader().await?),
+            Pool::Postgres(pool) => ReaderConnection::Postgres(pool.long_reader().await?),
+            Pool::MySql(pool) => ReaderConnection::MySql(pool.long_reader().await?),
+        };
+        Ok(Reader { connection })
     }
 
     /// Begins a transaction that may write. On SQLite it is the only one: whoever asks next waits for its end, and
@@ -134,11 +188,35 @@ impl Database {
     /// # Errors
     /// [`StoreError::Conflict`] when another process kept writing for too long.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
-        match &self.pool {
-            Pool::Sqlite(pool) => {
-                Ok(Transaction { connection: TransactionConnection::Sqlite(pool.begin().await?) })
-            }
-        }
+        self.begin_within(None).await
+    }
+
+    /// Like [`Database::begin`]; on a database on a network, every step of the transaction fails with
+    /// [`StoreError::ConnectionLost`] when it is not done by the deadline.
+    ///
+    /// # Errors
+    /// As [`Database::begin`].
+    pub async fn begin_before(&self, deadline: Instant) -> Result<Transaction, StoreError> {
+        self.begin_within(Some(deadline)).await
+    }
+
+    async fn begin_within(&self, deadline: Option<Instant>) -> Result<Transaction, StoreError> {
+        let connection = match &self.pool {
+            Pool::Sqlite(pool) => TransactionConnection::Sqlite(pool.begin().await?),
+            Pool::Postgres(pool) => TransactionConnection::Postgres(pool.begin(deadline).await?),
+            Pool::MySql(pool) => TransactionConnection::MySql(pool.begin(deadline).await?),
+        };
+        Ok(Transaction { connection })
+    }
+
+    /// A transaction for migrations, on a connection of its own that may take its time.
+    async fn begin_migration(&self) -> Result<Transaction, StoreError> {
+        let connection = match &self.pool {
+            Pool::Sqlite(pool) => TransactionConnection::Sqlite(pool.begin().await?),
+            Pool::Postgres(pool) => TransactionConnection::Postgres(pool.aside().await?),
+            Pool::MySql(pool) => TransactionConnection::MySql(pool.aside().await?),
+        };
+        Ok(Transaction { connection })
     }
 
     /// Brings the schema to the version this program was built with, and says which migrations that took.
@@ -167,6 +245,7 @@ impl Database {
     pub async fn checkpoint(&self) -> Result<(), StoreError> {
         match &self.pool {
             Pool::Sqlite(pool) => pool.checkpoint().await,
+            Pool::Postgres(_) | Pool::MySql(_) => Ok(()),
         }
     }
 }
@@ -180,6 +259,8 @@ pub struct Reader {
 #[derive(Debug)]
 enum ReaderConnection {
     Sqlite(sqlite::Reader),
+    Postgres(network::Reader<postgres::Connection>),
+    MySql(network::Reader<mysql::Connection>),
 }
 
 impl Reader {
@@ -190,6 +271,8 @@ impl Reader {
     pub async fn query(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         match &mut self.connection {
             ReaderConnection::Sqlite(reader) => reader.connection()?.query(sql, params),
+            ReaderConnection::Postgres(reader) => reader.query(Sql::Constant(sql), params).await,
+            ReaderConnection::MySql(reader) => reader.query(Sql::Constant(sql), params).await,
         }
     }
 
@@ -203,6 +286,8 @@ impl Reader {
                 let params = params.to_vec();
                 reader.aside(move |connection| connection.query(sql, &params)).await
             }
+            ReaderConnection::Postgres(reader) => reader.query(Sql::Constant(sql), params).await,
+            ReaderConnection::MySql(reader) => reader.query(Sql::Constant(sql), params).await,
         }
     }
 
@@ -217,6 +302,8 @@ impl Reader {
                 let (sql, params) = (sql.to_owned(), params.to_vec());
                 reader.aside(move |connection| connection.query_dynamic(&sql, &params)).await
             }
+            ReaderConnection::Postgres(reader) => reader.query(Sql::Dynamic(sql), params).await,
+            ReaderConnection::MySql(reader) => reader.query(Sql::Dynamic(sql), params).await,
         }
     }
 
@@ -228,6 +315,8 @@ impl Reader {
     pub async fn begin_snapshot(&mut self) -> Result<(), StoreError> {
         match &mut self.connection {
             ReaderConnection::Sqlite(reader) => reader.begin_snapshot(),
+            ReaderConnection::Postgres(reader) => reader.begin_snapshot().await,
+            ReaderConnection::MySql(reader) => reader.begin_snapshot().await,
         }
     }
 
@@ -238,6 +327,8 @@ impl Reader {
     pub async fn end_snapshot(&mut self) -> Result<(), StoreError> {
         match &mut self.connection {
             ReaderConnection::Sqlite(reader) => reader.end_snapshot(),
+            ReaderConnection::Postgres(reader) => reader.end_snapshot().await,
+            ReaderConnection::MySql(reader) => reader.end_snapshot().await,
         }
     }
 }
@@ -251,6 +342,8 @@ pub struct Transaction {
 #[derive(Debug)]
 enum TransactionConnection {
     Sqlite(sqlite::Transaction),
+    Postgres(network::Transaction<postgres::Connection>),
+    MySql(network::Transaction<mysql::Connection>),
 }
 
 impl Transaction {
@@ -261,6 +354,28 @@ impl Transaction {
     pub async fn query(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         match &mut self.connection {
             TransactionConnection::Sqlite(transaction) => transaction.connection().query(sql, params),
+            TransactionConnection::Postgres(transaction) => {
+                transaction.query(Sql::Constant(sql), params).await
+            }
+            TransactionConnection::MySql(transaction) => transaction.query(Sql::Constant(sql), params).await,
+        }
+    }
+
+    /// Runs queries in their order, on PostgreSQL in one round trip.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn query_all(
+        &mut self,
+        queries: &[(&'static str, Vec<Value>)],
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
+        match &mut self.connection {
+            TransactionConnection::Sqlite(transaction) => {
+                let connection = transaction.connection();
+                queries.iter().map(|(sql, params)| connection.query(sql, params)).collect()
+            }
+            TransactionConnection::Postgres(transaction) => transaction.query_all(queries).await,
+            TransactionConnection::MySql(transaction) => transaction.query_all(queries).await,
         }
     }
 
@@ -271,6 +386,10 @@ impl Transaction {
     pub async fn query_dynamic(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
         match &mut self.connection {
             TransactionConnection::Sqlite(transaction) => transaction.connection().query_dynamic(sql, params),
+            TransactionConnection::Postgres(transaction) => {
+                transaction.query(Sql::Dynamic(sql), params).await
+            }
+            TransactionConnection::MySql(transaction) => transaction.query(Sql::Dynamic(sql), params).await,
         }
     }
 
@@ -281,6 +400,12 @@ impl Transaction {
     pub async fn execute(&mut self, sql: &'static str, params: &[Value]) -> Result<u64, StoreError> {
         match &mut self.connection {
             TransactionConnection::Sqlite(transaction) => transaction.connection().execute(sql, params),
+            TransactionConnection::Postgres(transaction) => {
+                transaction.execute(Sql::Constant(sql), params).await
+            }
+            TransactionConnection::MySql(transaction) => {
+                transaction.execute(Sql::Constant(sql), params).await
+            }
         }
     }
 
@@ -293,7 +418,21 @@ impl Transaction {
             TransactionConnection::Sqlite(transaction) => {
                 transaction.connection().execute_dynamic(sql, params)
             }
+            TransactionConnection::Postgres(transaction) => {
+                transaction.execute(Sql::Dynamic(sql), params).await
+            }
+            TransactionConnection::MySql(transaction) => transaction.execute(Sql::Dynamic(sql), params).await,
         }
+    }
+
+    /// Runs statements over rows, in their order.
+    ///
+    /// # Errors
+    /// [`StoreError::Constraint`] when a row may not be stored, [`StoreError::Decode`] when one that was to be updated
+    /// is not there.
+    pub async fn write(&mut self, sets: &Sets) -> Result<(), StoreError> {
+        let affected = self.run(&sets.borrowed()).await?;
+        sets.check_affected(&affected)
     }
 
     /// Inserts the rows, in their order, by one statement. No rows, no statement.
@@ -301,7 +440,7 @@ impl Transaction {
     /// # Errors
     /// [`StoreError::Constraint`] when one of them may not be stored.
     pub async fn insert_rows(&mut self, table: &'static TableRows, rows: &Rows) -> Result<u64, StoreError> {
-        self.run(SetStatement::Insert(table), rows).await
+        self.run_one(SetStatement::Insert(table), rows).await
     }
 
     /// Inserts the rows; one whose key exists already replaces the other columns there. A key may come once.
@@ -310,7 +449,7 @@ impl Transaction {
     /// [`StoreError::Constraint`] when one of them may not be stored.
     pub async fn upsert_rows(&mut self, table: &'static TableRows, rows: &Rows) -> Result<(), StoreError> {
         // The count is not passed on: MySQL counts a replaced row twice.
-        self.run(SetStatement::Upsert(table), rows).await.map(drop)
+        self.run_one(SetStatement::Upsert(table), rows).await.map(drop)
     }
 
     /// Updates the rows with these keys by one statement and says how many there were. A key may come once.
@@ -318,7 +457,7 @@ impl Transaction {
     /// # Errors
     /// [`StoreError::Constraint`] when one of them may not be stored.
     pub async fn update_rows(&mut self, table: &'static UpdateRows, rows: &Rows) -> Result<u64, StoreError> {
-        self.run(SetStatement::Update(table), rows).await
+        self.run_one(SetStatement::Update(table), rows).await
     }
 
     /// Deletes the rows with these keys by one statement and says how many there were.
@@ -326,18 +465,25 @@ impl Transaction {
     /// # Errors
     /// [`StoreError::Constraint`] when one of them is still referred to.
     pub async fn delete_rows(&mut self, table: &'static DeleteRows, rows: &Rows) -> Result<u64, StoreError> {
-        self.run(SetStatement::Delete(table), rows).await
+        self.run_one(SetStatement::Delete(table), rows).await
     }
 
-    async fn run(&mut self, statement: SetStatement, rows: &Rows) -> Result<u64, StoreError> {
-        if rows.is_empty() {
-            return Ok(0);
-        }
-        if rows.width() != statement.width() {
+    async fn run_one(&mut self, statement: SetStatement, rows: &Rows) -> Result<u64, StoreError> {
+        let affected = if rows.is_empty() { Vec::new() } else { self.run(&[(statement, rows)]).await? };
+        Ok(affected.into_iter().sum())
+    }
+
+    async fn run(&mut self, sets: &[(SetStatement, &Rows)]) -> Result<Vec<u64>, StoreError> {
+        if sets.iter().any(|(statement, rows)| rows.width() != statement.width()) {
             return Err(StoreError::misuse("rows are not as wide as the table they are for"));
         }
         match &mut self.connection {
-            TransactionConnection::Sqlite(transaction) => transaction.connection().run_set(statement, rows),
+            TransactionConnection::Sqlite(transaction) => {
+                let connection = transaction.connection();
+                sets.iter().map(|(statement, rows)| connection.run_set(*statement, rows)).collect()
+            }
+            TransactionConnection::Postgres(transaction) => transaction.run_sets(sets).await,
+            TransactionConnection::MySql(transaction) => transaction.run_sets(sets).await,
         }
     }
 
@@ -349,6 +495,8 @@ impl Transaction {
     pub async fn commit(self) -> Result<(), StoreError> {
         match self.connection {
             TransactionConnection::Sqlite(transaction) => in_place(|| transaction.commit()),
+            TransactionConnection::Postgres(transaction) => transaction.commit().await,
+            TransactionConnection::MySql(transaction) => transaction.commit().await,
         }
     }
 
@@ -359,6 +507,8 @@ impl Transaction {
     pub async fn rollback(self) -> Result<(), StoreError> {
         match self.connection {
             TransactionConnection::Sqlite(transaction) => transaction.rollback(),
+            TransactionConnection::Postgres(transaction) => transaction.roll_back().await,
+            TransactionConnection::MySql(transaction) => transaction.roll_back().await,
         }
     }
 }

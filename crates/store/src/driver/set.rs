@@ -1,6 +1,6 @@
 //! Statements over many rows at once: one constant text per table and database, whatever the number of rows.
 
-use super::{Dialect, Kind};
+use super::{Dialect, Kind, Rows};
 use crate::StoreError;
 
 /// A column and its type.
@@ -75,6 +75,66 @@ impl SetStatement {
             Self::Delete(rows) => delete(rows, dialect),
         };
         Ok(dialect.expand(&sql)?.into_owned())
+    }
+}
+
+/// Statements over rows, to be run in their order: on a database on a network in one round trip, if it can do that.
+#[derive(Debug, Default)]
+pub struct Sets {
+    all: Vec<(SetStatement, Rows)>,
+}
+
+impl Sets {
+    /// Nothing to do yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Inserts the rows, in their order.
+    pub fn insert(&mut self, table: &'static TableRows, rows: Rows) {
+        self.push(SetStatement::Insert(table), rows);
+    }
+
+    /// Inserts the rows; one whose key exists already replaces the other columns there. A key may come once.
+    pub fn upsert(&mut self, table: &'static TableRows, rows: Rows) {
+        self.push(SetStatement::Upsert(table), rows);
+    }
+
+    /// Updates the rows with these keys, which must all be there. A key may come once.
+    pub fn update(&mut self, table: &'static UpdateRows, rows: Rows) {
+        self.push(SetStatement::Update(table), rows);
+    }
+
+    /// Deletes the rows with these keys, as far as they are there.
+    pub fn delete(&mut self, table: &'static DeleteRows, rows: Rows) {
+        self.push(SetStatement::Delete(table), rows);
+    }
+
+    /// No rows, no statement.
+    fn push(&mut self, statement: SetStatement, rows: Rows) {
+        if !rows.is_empty() {
+            self.all.push((statement, rows));
+        }
+    }
+
+    pub(super) fn borrowed(&self) -> Vec<(SetStatement, &Rows)> {
+        self.all.iter().map(|(statement, rows)| (*statement, rows)).collect()
+    }
+
+    /// Whether as many rows were updated as must have been: one that is missing is damage that must not grow.
+    pub(super) fn check_affected(&self, affected: &[u64]) -> Result<(), StoreError> {
+        for ((statement, rows), affected) in self.all.iter().zip(affected) {
+            if let SetStatement::Update(UpdateRows { table, .. }) = statement
+                && usize::try_from(*affected) != Ok(rows.len())
+            {
+                return Err(StoreError::decode(format!(
+                    "{affected} rows of the table {table} are there, not {}",
+                    rows.len()
+                )));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod sqlite_only;
 
+use crate::place::Place;
 use crate::random_shop::random_shop;
 use crate::shop::{Batch, Shop, actor, new_order, new_product};
 use domain::{Action, CreateProduct, OpenShop, PlaceOrder, ProductId};
@@ -11,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Poll;
 use std::time::Duration;
 use store::copy::{Copied, CopyError, CopySource, PortionLimit, Progress};
-use store::driver::{Row, Value};
+use store::driver::{Options, Row, Value};
 use store::{IdempotencyKey, Verdict};
 use tokio::sync::Notify;
 
@@ -245,6 +246,17 @@ async fn what_no_command_would_write_arrives_too() {
     assert_alike(&source, &target).await;
     let longest = "SELECT MAX(OCTET_LENGTH(e.payload)) FROM events e";
     assert!(target.ints(longest).await[0] >= 1_500_000, "the strange rows were there");
+}
+
+#[tokio::test]
+async fn a_shop_moves_to_sqlite_and_back() {
+    let (source, target) = (source().await, target().await);
+    add_strange_rows(&source).await;
+    let between = Shop::open(Place::sqlite(), Options::default()).await;
+    copy(&source, &between, SMALL).await.unwrap();
+    assert_alike(&source, &between).await;
+    copy(&between, &target, PortionLimit::default()).await.unwrap();
+    assert_alike(&source, &target).await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use super::*;
 use std::time::Instant;
 use store::StoreError;
-use store::driver::{Database, Options};
+use store::driver::Database;
 
 #[tokio::test]
 async fn a_portion_arrives_whole_or_not_at_all() {
@@ -17,13 +17,13 @@ async fn a_portion_arrives_whole_or_not_at_all() {
         target.sabotage(&format!(
             "CREATE TRIGGER stop BEFORE INSERT ON {table} WHEN (SELECT COUNT(*) FROM {table}) >= {rows} * 2 / 3 \
              BEGIN SELECT RAISE(ABORT, 'stop'); END"
-        ));
+        )).await;
         let error = copy(&source, &target, SMALL).await.unwrap_err();
         assert!(matches!(error, CopyError::Write { table: found, .. } if found == table), "{error:?}");
         let arrived = contents(&target).await[table].clone();
         let wanted = contents(&source).await[table].clone();
         assert!(arrived.len() < wanted.len() && wanted.starts_with(&arrived), "{table}");
-        target.sabotage("DROP TRIGGER stop");
+        target.sabotage("DROP TRIGGER stop").await;
         copy(&source, &target, SMALL).await.unwrap();
         assert_alike(&source, &target).await;
     }
@@ -50,7 +50,7 @@ async fn what_arrives_otherwise_is_noticed() {
         ),
     ] {
         let target = target().await;
-        target.sabotage(&format!("CREATE TRIGGER damage {damage}"));
+        target.sabotage(&format!("CREATE TRIGGER damage {damage}")).await;
         let error = copy(&source, &target, PortionLimit::default()).await.unwrap_err();
         let mut chain = error.to_string();
         let mut cause = std::error::Error::source(&error);
@@ -71,7 +71,7 @@ async fn a_source_that_does_not_add_up_says_so() {
     let shop = source().await;
     let source = CopySource::open(shop.database.clone()).await.unwrap();
     assert_eq!(source.verify().await.unwrap(), []);
-    shop.sabotage("UPDATE stock_levels SET on_hand = on_hand + 1 WHERE product_id = 2");
+    shop.sabotage("UPDATE stock_levels SET on_hand = on_hand + 1 WHERE product_id = 2").await;
     let findings = source.verify().await.unwrap();
     assert!(!findings.is_empty() && findings.iter().all(|one| one.finding.contains("product 2")));
 }
@@ -79,7 +79,7 @@ async fn a_source_that_does_not_add_up_says_so() {
 #[tokio::test]
 async fn a_text_that_only_sqlite_can_hold_is_refused_and_named() {
     let (source, target) = (source().await, target().await);
-    source.sabotage("UPDATE orders SET payment = 'un' || char(0) || 'paid' WHERE id = 1");
+    source.sabotage("UPDATE orders SET payment = 'un' || char(0) || 'paid' WHERE id = 1").await;
     let error = copy(&source, &target, SMALL).await.unwrap_err();
     let CopyError::Write { table: "orders", source: cause } = &error else { panic!("{error:?}") };
     assert!(cause.to_string().contains("U+0000"), "{cause}");
@@ -103,8 +103,14 @@ async fn what_is_no_shop_of_this_version_is_no_source() {
     let other = open(&dir, "other.sqlite").await;
     assert!(matches!(CopySource::open(other).await.unwrap_err(), CopyError::NoShop));
 
+    let older = target().await;
+    older.sabotage("DELETE FROM schema_migrations WHERE version = 2").await;
+    let refusal = CopySource::open(older.database.clone()).await.unwrap_err();
+    assert!(matches!(refusal, CopyError::Outdated { missing: 1 }), "{refusal:?}");
+    assert!(refusal.to_string().contains("`stockroom migrate`"), "{refusal}");
+
     let newer = target().await;
-    newer.sabotage("INSERT INTO schema_migrations VALUES (99, 'ninety-nine', 'x', 1)");
+    newer.sabotage("INSERT INTO schema_migrations VALUES (99, 'ninety-nine', 'x', 1)").await;
     let refusal = CopySource::open(newer.database.clone()).await.unwrap_err();
     let CopyError::Source(StoreError::Migration { what, .. }) = &refusal else { panic!("{refusal:?}") };
     assert!(what.contains("version 99") || what.contains("is missing"), "{what}");
@@ -124,10 +130,10 @@ async fn a_target_without_a_schema_gets_one_and_a_shop_in_use_keeps_its_own() {
     let rows = reader.query("SELECT m.applied_at_us FROM schema_migrations m", &[]).await.unwrap();
     assert!(!rows.is_empty() && rows.iter().all(|row| row.int(0).unwrap() == 77));
 
-    // As if this program knew one more migration: the refusal comes before it is applied.
+    // As if this program knew one more migration: the refusal comes before it is applied, which would fail.
     let used = target().await;
     used.product("A", 1).await;
-    used.sabotage("UPDATE schema_migrations SET checksum = 'edited'");
+    used.sabotage("DELETE FROM schema_migrations WHERE version = 2").await;
     let refusal = copy(&source, &used, SMALL).await.unwrap_err();
     assert!(matches!(refusal, CopyError::NotEmpty { .. }), "{refusal:?}");
 }

@@ -1,0 +1,458 @@
+//! What the databases on a network have in common: connections that are kept, broken, replaced and given up.
+//!
+//! A driver brings a [`Link`]; everything about time is here. A query that only reads is asked again on another
+//! connection when its own is lost, until its caller's patience ends. A transaction is not: whoever runs it knows
+//! whether it may run again.
+
+use super::set::SetStatement;
+use super::{Options, Row, Rows, Value};
+use crate::StoreError;
+use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleResult, Timeouts};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// The first pause before asking a database again that is away; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// A database that has come back is noticed after this long at the latest.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// What a statement may take longer than the database itself allows it, before its connection counts as lost.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Batches of commands. The database must not cut its statements short: only the wait for a lock is limited.
+    Writer,
+    /// Queries, each limited by [`Options::statement_timeout`] in the database, too.
+    Reader,
+}
+
+/// What a transaction is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// It writes: READ COMMITTED, so that what follows a lock sees what was committed before it.
+    Write,
+    /// It reads one state of the database: REPEATABLE READ, read only.
+    Snapshot,
+}
+
+/// SQL with macros.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Sql<'a> {
+    /// One of the texts in the code: kept prepared by where it lies in memory.
+    Constant(&'static str),
+    /// A text put together at run time: kept prepared as long as there is room ([`Options::statement_cache`]).
+    Dynamic(&'a str),
+}
+
+/// One connection of a driver. An operation that is dropped before its end leaves it in an unknown state; then it is
+/// closed by whoever holds it, and never asked again.
+pub(super) trait Link: Send + Sync + Sized + 'static {
+    /// Where to connect, and how: made of the URL once.
+    type Address: std::fmt::Debug + Send + Sync + 'static;
+
+    /// Opens a connection. Of several hosts, to the first that serves what is asked for.
+    fn connect(
+        address: &Self::Address,
+        role: Role,
+        options: &Options,
+    ) -> impl Future<Output = Result<Self, StoreError>> + Send;
+
+    /// Whether the other side has, as far as is known, not hung up.
+    fn is_open(&self) -> bool;
+
+    /// Begins a transaction. A driver may send this together with the first statement, and fail there.
+    fn begin(&mut self, access: Access) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Commits. [`StoreError::ConnectionLost`] means that only the database knows; every other error, that nothing
+    /// was stored.
+    fn commit(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Rolls back.
+    fn roll_back(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Runs a query.
+    fn query(
+        &mut self,
+        sql: Sql<'_>,
+        params: &[Value],
+    ) -> impl Future<Output = Result<Vec<Row>, StoreError>> + Send;
+
+    /// Runs queries in their order, in as few round trips as the database allows.
+    fn query_all(
+        &mut self,
+        queries: &[(&'static str, Vec<Value>)],
+    ) -> impl Future<Output = Result<Vec<Vec<Row>>, StoreError>> + Send;
+
+    /// Runs a statement and says how many rows it affected (found, not changed).
+    fn execute(
+        &mut self,
+        sql: Sql<'_>,
+        params: &[Value],
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Runs statements over rows in their order, in as few round trips as the database allows, and says how many rows
+    /// each affected. None of them is empty.
+    fn run_sets(
+        &mut self,
+        sets: &[(SetStatement, &Rows)],
+    ) -> impl Future<Output = Result<Vec<u64>, StoreError>> + Send;
+}
+
+/// Makes connections for a pool.
+struct Maker<L: Link> {
+    address: Arc<L::Address>,
+    role: Role,
+    options: Options,
+}
+
+impl<L: Link> managed::Manager for Maker<L> {
+    type Type = L;
+    type Error = StoreError;
+
+    async fn create(&self) -> Result<L, StoreError> {
+        connect::<L>(&self.address, self.role, &self.options).await
+    }
+
+    async fn recycle(&self, link: &mut L, _: &Metrics) -> RecycleResult<StoreError> {
+        if link.is_open() { Ok(()) } else { Err(RecycleError::message("the other side has hung up")) }
+    }
+}
+
+async fn connect<L: Link>(address: &L::Address, role: Role, options: &Options) -> Result<L, StoreError> {
+    let give_up = Instant::now() + options.connect_timeout;
+    timeout_at(give_up, L::connect(address, role, options)).await.unwrap_or_else(|late| Err(lost(late)))
+}
+
+/// All connections to one database.
+pub(super) struct Pool<L: Link> {
+    address: Arc<L::Address>,
+    options: Options,
+    writers: managed::Pool<Maker<L>>,
+    readers: managed::Pool<Maker<L>>,
+    /// One fewer than there are readers: however many lists are asked for, who looks a row up finds a connection.
+    long_permits: Arc<Semaphore>,
+}
+
+impl<L: Link> std::fmt::Debug for Pool<L> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The address may hold a password.
+        formatter.write_str("network::Pool")
+    }
+}
+
+impl<L: Link> Pool<L> {
+    /// Makes sure that the database can be reached at all, so that a wrong address is told at once.
+    pub(super) async fn open(address: L::Address, options: Options) -> Result<Self, StoreError> {
+        let address = Arc::new(address);
+        let pool = |role, size: usize| {
+            let maker = Maker { address: Arc::clone(&address), role, options: options.clone() };
+            managed::Pool::builder(maker)
+                .max_size(size)
+                .runtime(deadpool::Runtime::Tokio1)
+                .build()
+                .map_err(|error| StoreError::misuse(error.to_string()))
+        };
+        let (writers, readers) =
+            (pool(Role::Writer, options.writers.max(1))?, pool(Role::Reader, options.readers.max(1))?);
+        let long_permits = Arc::new(Semaphore::new(options.readers.saturating_sub(1).max(1)));
+        let opened = Self { address, options, writers, readers, long_permits };
+        drop(opened.patiently(&opened.readers, Instant::now() + opened.options.patience).await?);
+        Ok(opened)
+    }
+
+    pub(super) fn reader(self: &Arc<Self>) -> Reader<L> {
+        self.reader_with(None)
+    }
+
+    pub(super) async fn long_reader(self: &Arc<Self>) -> Result<Reader<L>, StoreError> {
+        let permit = Arc::clone(&self.long_permits).acquire_owned();
+        let permit = timeout_at(Instant::now() + self.options.patience, permit).await.map_err(lost)?;
+        Ok(self.reader_with(Some(permit.map_err(lost)?)))
+    }
+
+    fn reader_with(self: &Arc<Self>, long: Option<OwnedSemaphorePermit>) -> Reader<L> {
+        let patience = Instant::now() + self.options.patience;
+        Reader { pool: Arc::clone(self), link: None, in_snapshot: false, patience, _long: long }
+    }
+
+    /// Begins a transaction before the deadline, and holds all of it to that deadline.
+    pub(super) async fn begin(&self, deadline: Option<Instant>) -> Result<Transaction<L>, StoreError> {
+        let patience = deadline.unwrap_or_else(|| Instant::now() + self.options.patience);
+        loop {
+            let mut link = self.patiently(&self.writers, patience).await?;
+            match self.within(deadline, link.link()?.begin(Access::Write)).await {
+                Ok(()) => {
+                    return Ok(Transaction {
+                        link,
+                        statement_timeout: self.options.statement_timeout,
+                        deadline,
+                    });
+                }
+                // One that had been idle for long. The next is a fresh one.
+                Err(StoreError::ConnectionLost(_)) if Instant::now() < patience => {
+                    link.forget();
+                    self.forget_idle(&self.writers);
+                }
+                Err(error) => {
+                    link.forget();
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// A connection that belongs to no pool and is closed at its end: for what changes a session, or holds it long.
+    pub(super) async fn aside(&self) -> Result<Transaction<L>, StoreError> {
+        let mut link = Held::aside(connect::<L>(&self.address, Role::Writer, &self.options).await?);
+        link.link()?.begin(Access::Write).await?;
+        Ok(Transaction { link, statement_timeout: self.options.migration_timeout, deadline: None })
+    }
+
+    /// A connection of the pool, waiting for one that is in use, and for a database that is away.
+    async fn patiently(
+        &self,
+        pool: &managed::Pool<Maker<L>>,
+        patience: Instant,
+    ) -> Result<Held<L>, StoreError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let left = patience.saturating_duration_since(Instant::now());
+            let timeouts = Timeouts { wait: Some(left), create: Some(left), recycle: Some(left) };
+            let error = match pool.timeout_get(&timeouts).await {
+                Ok(object) => return Ok(Held::pooled(object)),
+                Err(PoolError::Backend(error)) => error,
+                Err(error) => lost(error),
+            };
+            if !matches!(error, StoreError::ConnectionLost(_)) || Instant::now() + pause >= patience {
+                return Err(error);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Closes the connections that nobody uses: where one was lost, the others most often are, too.
+    fn forget_idle(&self, pool: &managed::Pool<Maker<L>>) {
+        pool.retain(|_, _| false);
+    }
+
+    async fn within<T>(
+        &self,
+        deadline: Option<Instant>,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        within(self.options.statement_timeout, deadline, work).await
+    }
+}
+
+/// Runs one operation for as long as it may take.
+async fn within<T>(
+    statement_timeout: Duration,
+    deadline: Option<Instant>,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let own = Instant::now() + statement_timeout + GRACE;
+    timeout_at(deadline.map_or(own, |deadline| deadline.min(own)), work)
+        .await
+        .unwrap_or_else(|late| Err(lost(late)))
+}
+
+fn lost(cause: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+    StoreError::ConnectionLost(cause.into())
+}
+
+/// A connection in use, and whether it may be used again: not while an operation runs that may be abandoned.
+struct Held<L: Link> {
+    link: Option<Kept<L>>,
+    is_reliable: bool,
+}
+
+enum Kept<L: Link> {
+    Pooled(Object<Maker<L>>),
+    Aside(Box<L>),
+}
+
+impl<L: Link> Held<L> {
+    fn pooled(object: Object<Maker<L>>) -> Self {
+        Self { link: Some(Kept::Pooled(object)), is_reliable: false }
+    }
+
+    fn aside(link: L) -> Self {
+        Self { link: Some(Kept::Aside(Box::new(link))), is_reliable: false }
+    }
+
+    /// The connection. From now on it is not reliable, until [`Held::rely`] says so.
+    fn link(&mut self) -> Result<&mut L, StoreError> {
+        self.is_reliable = false;
+        match self.link.as_mut() {
+            Some(Kept::Pooled(object)) => Ok(object),
+            Some(Kept::Aside(link)) => Ok(link),
+            None => Err(StoreError::misuse("the connection was given up")),
+        }
+    }
+
+    /// Nothing is under way on the connection, and no transaction open: somebody else may have it.
+    fn rely(&mut self) {
+        self.is_reliable = true;
+    }
+
+    /// Closes the connection.
+    fn forget(&mut self) {
+        if let Some(Kept::Pooled(object)) = self.link.take() {
+            drop(Object::take(object));
+        }
+    }
+}
+
+impl<L: Link> Drop for Held<L> {
+    fn drop(&mut self) {
+        if !self.is_reliable {
+            self.forget();
+        }
+    }
+}
+
+/// Reads, on a connection that is taken when it is needed first.
+pub(super) struct Reader<L: Link> {
+    pool: Arc<Pool<L>>,
+    link: Option<Held<L>>,
+    in_snapshot: bool,
+    /// Until when to wait for a database that is away.
+    patience: Instant,
+    _long: Option<OwnedSemaphorePermit>,
+}
+
+impl<L: Link> std::fmt::Debug for Reader<L> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("network::Reader")
+    }
+}
+
+impl<L: Link> Reader<L> {
+    /// Runs a query; outside a snapshot again and again, should the connection be lost.
+    pub(super) async fn query(&mut self, sql: Sql<'_>, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match self.query_once(sql, params).await {
+                Ok(rows) => return Ok(rows),
+                Err(error) => error,
+            };
+            let is_lost = matches!(error, StoreError::ConnectionLost(_));
+            if is_lost {
+                self.link = None;
+                self.pool.forget_idle(&self.pool.readers);
+            }
+            let may_repeat = !self.in_snapshot && (is_lost || error.is_retryable());
+            if !may_repeat || Instant::now() + pause >= self.patience {
+                return Err(error);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn query_once(&mut self, sql: Sql<'_>, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let pool = Arc::clone(&self.pool);
+        let in_snapshot = self.in_snapshot;
+        let held = self.held().await?;
+        let answer = pool.within(None, held.link()?.query(sql, params)).await;
+        if answer.is_ok() && !in_snapshot {
+            held.rely();
+        }
+        answer
+    }
+
+    async fn held(&mut self) -> Result<&mut Held<L>, StoreError> {
+        if self.link.is_none() {
+            if self.in_snapshot {
+                return Err(StoreError::misuse("the snapshot was lost"));
+            }
+            self.link = Some(self.pool.patiently(&self.pool.readers, self.patience).await?);
+        }
+        self.link.as_mut().ok_or_else(|| StoreError::misuse("there is no connection"))
+    }
+
+    pub(super) async fn begin_snapshot(&mut self) -> Result<(), StoreError> {
+        if self.in_snapshot {
+            return Err(StoreError::misuse("a snapshot is open already"));
+        }
+        let pool = Arc::clone(&self.pool);
+        loop {
+            let held = self.held().await?;
+            match pool.within(None, held.link()?.begin(Access::Snapshot)).await {
+                Ok(()) => {
+                    self.in_snapshot = true;
+                    return Ok(());
+                }
+                Err(StoreError::ConnectionLost(_)) if Instant::now() < self.patience => {
+                    self.link = None;
+                    pool.forget_idle(&pool.readers);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    pub(super) async fn end_snapshot(&mut self) -> Result<(), StoreError> {
+        let was_open = std::mem::take(&mut self.in_snapshot);
+        let Some(held) = self.link.as_mut().filter(|_| was_open) else { return Ok(()) };
+        self.pool.within(None, held.link()?.roll_back()).await?;
+        held.rely();
+        Ok(())
+    }
+}
+
+/// A transaction that is dropped closes its connection, by which the database rolls it back.
+pub(super) struct Transaction<L: Link> {
+    link: Held<L>,
+    statement_timeout: Duration,
+    deadline: Option<Instant>,
+}
+
+impl<L: Link> std::fmt::Debug for Transaction<L> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("network::Transaction")
+    }
+}
+
+impl<L: Link> Transaction<L> {
+    pub(super) async fn query(&mut self, sql: Sql<'_>, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        within(self.statement_timeout, self.deadline, self.link.link()?.query(sql, params)).await
+    }
+
+    pub(super) async fn query_all(
+        &mut self,
+        queries: &[(&'static str, Vec<Value>)],
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
+        within(self.statement_timeout, self.deadline, self.link.link()?.query_all(queries)).await
+    }
+
+    pub(super) async fn execute(&mut self, sql: Sql<'_>, params: &[Value]) -> Result<u64, StoreError> {
+        within(self.statement_timeout, self.deadline, self.link.link()?.execute(sql, params)).await
+    }
+
+    pub(super) async fn run_sets(&mut self, sets: &[(SetStatement, &Rows)]) -> Result<Vec<u64>, StoreError> {
+        if sets.is_empty() {
+            return Ok(Vec::new());
+        }
+        within(self.statement_timeout, self.deadline, self.link.link()?.run_sets(sets)).await
+    }
+
+    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
+        let committed = within(self.statement_timeout, self.deadline, self.link.link()?.commit()).await;
+        // Refused or done: either way the transaction has ended.
+        if !matches!(committed, Err(StoreError::ConnectionLost(_))) {
+            self.link.rely();
+        }
+        committed
+    }
+
+    pub(super) async fn roll_back(mut self) -> Result<(), StoreError> {
+        within(self.statement_timeout, self.deadline, self.link.link()?.roll_back()).await?;
+        self.link.rely();
+        Ok(())
+    }
+}
