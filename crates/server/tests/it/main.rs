@@ -29,6 +29,9 @@ mod orders;
 #[cfg(test)]
 mod permissions;
 #[cfg(test)]
+#[path = "../../../store/tests/it/place.rs"]
+mod place;
+#[cfg(test)]
 mod product_lists;
 #[cfg(test)]
 mod products;

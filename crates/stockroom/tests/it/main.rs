@@ -12,6 +12,8 @@ mod history;
 mod http;
 mod layers;
 mod logs;
+#[path = "../../../store/tests/it/place.rs"]
+mod place;
 mod program;
 mod secrets;
 mod server;

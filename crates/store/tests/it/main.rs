@@ -10,6 +10,8 @@ mod idempotency;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod meddling;
+#[cfg(test)]
 mod place;
 #[cfg(test)]
 mod random_shop;
