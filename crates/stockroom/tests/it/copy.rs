@@ -5,29 +5,44 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use store::driver::{Database, Options};
+use store::driver::Options;
 
 use crate::demo::all;
 use crate::http::Client;
+use crate::place::Place as Database;
 use crate::program::{Place, Ran};
 use crate::server::Server;
 
-/// The database that is copied, once [`furnish`] has filled it.
-fn source(place: &Place) -> String {
-    format!("sqlite:{}", place.path().join("data/stockroom.sqlite").display())
+/// A shop with the sample data, and where it is copied to.
+struct Move {
+    place: Place,
+    /// The database that is copied.
+    from: String,
+    /// A database that does not exist, or is empty.
+    to: String,
+    /// An administrator's token.
+    token: String,
+    /// What the URLs lead to, unless it is files. Dropped last.
+    _databases: Vec<Database>,
 }
 
-/// Where it is copied to: a database that does not exist or is empty.
-fn target(place: &Place) -> String {
-    format!("sqlite:{}", place.path().join("moved.sqlite").display())
-}
-
-/// Fills the source with the sample data and returns an administrator's token.
-fn furnish(place: &Place) -> String {
-    let server = Server::start(place, &["--demo", "--database", &source(place)]);
-    let token = server.token("admin", place.read("data/demo-password").trim());
-    assert_eq!(server.stop(), 0);
-    token
+impl Move {
+    fn new() -> Self {
+        let place = Place::new();
+        let mut databases = Vec::new();
+        let [from, to] = ["data/stockroom.sqlite", "moved.sqlite"].map(|file| match Database::elsewhere() {
+            None => format!("sqlite:{}", place.path().join(file).display()),
+            Some(database) => {
+                let url = database.url().to_owned();
+                databases.push(database);
+                url
+            }
+        });
+        let server = Server::start(&place, &["--demo", "--database", &from]);
+        let token = server.token("admin", place.read("data/demo-password").trim());
+        assert_eq!(server.stop(), 0);
+        Self { place, from, to, token, _databases: databases }
+    }
 }
 
 fn copy(place: &Place, from: &str, to: &str) -> Ran {
@@ -38,7 +53,7 @@ fn copy(place: &Place, from: &str, to: &str) -> Ran {
 fn sabotage(url: &str, sql: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let database = Database::open(url, Options::default()).await.unwrap();
+        let database = store::driver::Database::open(url, Options::default()).await.unwrap();
         let mut transaction = database.begin().await.unwrap();
         transaction.execute_dynamic(sql, &[]).await.unwrap();
         transaction.commit().await.unwrap();
@@ -70,9 +85,7 @@ fn everything(client: &mut Client) -> Vec<Value> {
 
 #[test]
 fn a_shop_that_has_moved_is_the_same_shop() {
-    let place = Place::new();
-    let token = furnish(&place);
-    let (from, to) = (source(&place), target(&place));
+    let Move { place, from, to, token, _databases } = Move::new();
     let copied = copy(&place, &from, &to);
     let summary = copied.succeeded();
     assert!(
@@ -107,9 +120,7 @@ fn a_shop_that_has_moved_is_the_same_shop() {
 
 #[test]
 fn a_copy_that_was_killed_goes_on_and_is_served_by_nobody_before() {
-    let place = Place::new();
-    let token = furnish(&place);
-    let (from, to) = (source(&place), target(&place));
+    let Move { place, from, to, token, _databases } = Move::new();
     let mut patience = Duration::from_millis(20);
     let mut unfinished = 0;
     loop {
@@ -167,51 +178,10 @@ fn a_copy_that_was_killed_goes_on_and_is_served_by_nobody_before() {
 }
 
 #[test]
-fn what_cannot_be_copied_is_refused_in_one_line() {
-    let place = Place::new();
-    furnish(&place);
-    let (from, to) = (source(&place), target(&place));
-    let (foreign, text) =
-        (format!("{to}.foreign"), format!("sqlite:{}", place.path().join("text").display()));
-    sabotage(&foreign, "CREATE TABLE users (id INTEGER)");
-    std::fs::write(place.path().join("text"), "Dear diary, ".repeat(100)).unwrap();
-    let nothing = format!("sqlite:{}", place.path().join("nothing.sqlite").display());
-    let directory = format!("sqlite:{}", place.path().join("data").display());
-    let used = format!("{to}.used");
-    let here = "sqlite:data/stockroom.sqlite".to_owned();
-    copy(&place, &from, &used).succeeded();
-    place.run_with(
-        &["user", "passwd", "--username", "admin", "--password-stdin", "--database", &used],
-        b"correct horse battery\n",
-    );
-    for (from, to, code, words) in [
-        (&nothing, &to, 1, "there is no database at"),
-        (&directory, &to, 1, "there is no database at"),
-        (&foreign, &to, 1, "the source holds no shop"),
-        (&text, &to, 1, "is not a database"),
-        (&from, &used, 1, "the target is not empty"),
-        (&from, &text, 1, "is not a database"),
-        (&from, &here, 2, "are the same database"),
-        (&from, &from, 2, "are the same database"),
-        (&from, &"oracle://h/db".to_owned(), 2, "--to: write sqlite:PATH"),
-        (&"shop.sqlite".to_owned(), &to, 2, "--from: write sqlite:PATH"),
-    ] {
-        let refused = copy(&place, from, to);
-        let lines: Vec<_> = refused.failed(code).lines().filter(|line| line.starts_with("error: ")).collect();
-        assert!(lines.len() == 1 && lines[0].contains(words), "{from} {to}: {}", refused.errors);
-        assert!(refused.errors.lines().last() == lines.first().copied(), "{}", refused.errors);
-    }
-    assert!(!place.path().join("nothing.sqlite").exists(), "a source is not made by being asked for");
-    assert!(!place.path().join("moved.sqlite").exists(), "nor a target for no source");
-    // The shop itself was left alone throughout.
-    copy(&place, &from, &to).succeeded();
-}
-
-#[test]
 fn passwords_in_urls_are_not_repeated() {
-    let place = Place::new();
-    furnish(&place);
-    let from = source(&place);
+    let Move { place, from, _databases, .. } = Move::new();
+    // Nobody is there, and nobody comes.
+    let place = place.variable("STOCKROOM_DATABASE_WAIT_SECONDS", "1");
     for (from, to) in [
         ("postgres://ann:hush@127.0.0.1:1/db", "sqlite:moved.sqlite"),
         (&from, "mysql://ann:hush@127.0.0.1:1/db"),
@@ -226,9 +196,7 @@ fn passwords_in_urls_are_not_repeated() {
 
 #[test]
 fn a_source_that_does_not_add_up_is_told_and_not_copied() {
-    let place = Place::new();
-    furnish(&place);
-    let (from, to) = (source(&place), target(&place));
+    let Move { place, from, to, _databases, .. } = Move::new();
     sabotage(&from, "UPDATE stock_levels SET on_hand = on_hand + 1 WHERE product_id = 2");
     let refused = copy(&place, &from, &to);
     assert_eq!(refused.code, 1);
@@ -238,17 +206,57 @@ fn a_source_that_does_not_add_up_is_told_and_not_copied() {
         refused.answer
     );
     assert!(refused.errors.contains("the source does not add up"), "{}", refused.errors);
-    assert!(!place.path().join("moved.sqlite").exists());
+    // The target was left alone: when the source is well again, it is empty.
+    sabotage(&from, "UPDATE stock_levels SET on_hand = on_hand - 1 WHERE product_id = 2");
+    copy(&place, &from, &to).succeeded();
 }
 
 mod sqlite_only {
     use super::*;
 
     #[test]
+    fn what_cannot_be_copied_is_refused_in_one_line() {
+        let Move { place, from, to, _databases, .. } = Move::new();
+        let (foreign, text) =
+            (format!("{to}.foreign"), format!("sqlite:{}", place.path().join("text").display()));
+        sabotage(&foreign, "CREATE TABLE users (id INTEGER)");
+        std::fs::write(place.path().join("text"), "Dear diary, ".repeat(100)).unwrap();
+        let nothing = format!("sqlite:{}", place.path().join("nothing.sqlite").display());
+        let directory = format!("sqlite:{}", place.path().join("data").display());
+        let used = format!("{to}.used");
+        let here = "sqlite:data/stockroom.sqlite".to_owned();
+        copy(&place, &from, &used).succeeded();
+        place.run_with(
+            &["user", "passwd", "--username", "admin", "--password-stdin", "--database", &used],
+            b"correct horse battery\n",
+        );
+        for (from, to, code, words) in [
+            (&nothing, &to, 1, "there is no database at"),
+            (&directory, &to, 1, "there is no database at"),
+            (&foreign, &to, 1, "the source holds no shop"),
+            (&text, &to, 1, "is not a database"),
+            (&from, &used, 1, "the target is not empty"),
+            (&from, &text, 1, "is not a database"),
+            (&from, &here, 2, "are the same database"),
+            (&from, &from, 2, "are the same database"),
+            (&from, &"oracle://h/db".to_owned(), 2, "--to: write sqlite:PATH"),
+            (&"shop.sqlite".to_owned(), &to, 2, "--from: write sqlite:PATH"),
+        ] {
+            let refused = copy(&place, from, to);
+            let lines: Vec<_> =
+                refused.failed(code).lines().filter(|line| line.starts_with("error: ")).collect();
+            assert!(lines.len() == 1 && lines[0].contains(words), "{from} {to}: {}", refused.errors);
+            assert!(refused.errors.lines().last() == lines.first().copied(), "{}", refused.errors);
+        }
+        assert!(!place.path().join("nothing.sqlite").exists(), "a source is not made by being asked for");
+        assert!(!place.path().join("moved.sqlite").exists(), "nor a target for no source");
+        // The shop itself was left alone throughout.
+        copy(&place, &from, &to).succeeded();
+    }
+
+    #[test]
     fn neither_database_may_be_in_use() {
-        let place = Place::new();
-        furnish(&place);
-        let (from, to) = (source(&place), target(&place));
+        let Move { place, from, to, _databases, .. } = Move::new();
         for url in [&from, &to] {
             let server = Server::start(&place, &["--database", url]);
             let refused = copy(&place, &from, &to);
