@@ -30,7 +30,9 @@ const MAX_ATTEMPTS: u32 = 8;
 /// database on a network takes to come back.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-const APPLIED: &str = "SELECT m.version FROM schema_migrations m ORDER BY m.version LIMIT 1";
+/// Steps of the schema are counted from 1; a row with a smaller number is none.
+const APPLIED: &str =
+    "SELECT m.version FROM schema_migrations m WHERE m.version > 0 ORDER BY m.version LIMIT 1";
 /// As every batch of commands begins: whoever writes to the target waits here, and then finds no counters.
 const LOCK_COUNTERS: &str = "SELECT c.name, c.next FROM counters c ORDER BY c.name {for update}";
 const CURRENCY: &str = "SELECT m.name FROM meta m WHERE m.name = 'currency'";
