@@ -176,6 +176,40 @@ fn a_copy_that_was_killed_goes_on_and_is_served_by_nobody_before() {
 }
 
 #[test]
+fn a_copy_that_was_killed_at_any_moment_can_be_given_again() {
+    let Move { place, from, to, _databases, .. } = Move::new();
+    let (mut kills, mut patience) = (0, Duration::from_millis(3));
+    loop {
+        let mut child = place
+            .command(&["copy", "--from", &from, "--to", &to])
+            .env("STOCKROOM_TEST_SYNC_DELAY_US", "5000")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let killed_at = Instant::now() + patience;
+        patience += Duration::from_millis(7);
+        while child.try_wait().unwrap().is_none() && Instant::now() < killed_at {
+            sleep(Duration::from_millis(1));
+        }
+        // It may have ended already.
+        let _ = child.kill();
+        let output = child.wait_with_output().unwrap();
+        if let Some(code) = output.status.code() {
+            let errors = String::from_utf8(output.stderr).unwrap();
+            assert!(code == 0 || errors.contains("holds this very shop already"), "{errors}");
+            break;
+        }
+        kills += 1;
+    }
+    println!("{kills} kills");
+    assert!(kills > 2, "hardly a kill");
+    place.run(&["verify", "--database", &to]).succeeded();
+    let again = copy(&place, &from, &to);
+    assert!(again.failed(1).contains("holds this very shop already"), "{}", again.errors);
+}
+
+#[test]
 fn passwords_in_urls_are_not_repeated() {
     let Move { place, from, _databases, .. } = Move::new();
     // Nobody is there, and nobody comes.
