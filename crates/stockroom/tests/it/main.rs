@@ -5,6 +5,7 @@
 mod accounts;
 mod bad_values;
 mod commands;
+mod copy;
 mod crash;
 mod demo;
 mod history;
