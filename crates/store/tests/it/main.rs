@@ -10,7 +10,10 @@ mod lists;
 #[cfg(test)]
 mod meddling;
 #[cfg(test)]
+#[expect(dead_code, reason = "each crate uses a part of it")]
 mod place;
+#[cfg(test)]
+mod postgres_only;
 #[cfg(test)]
 mod random_shop;
 #[cfg(test)]

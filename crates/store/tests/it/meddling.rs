@@ -1,5 +1,7 @@
 //! What only the tests of the store do to a database: look into its file, and change it behind everybody's back.
 
+use mysql_async::prelude::Queryable as _;
+
 use crate::place::{Home, Place, run};
 
 /// On PostgreSQL, CHECK and foreign keys cannot be switched off, so the tables lose them for good.
@@ -42,11 +44,25 @@ impl Place {
                 raw.execute_batch(sql).unwrap();
             }
             Home::Schema(..) => run(self.url(), &[DROP_CONSTRAINTS, sql]).await,
-            // MariaDB's name; MySQL has none for the whole session.
             Home::Database(..) => {
-                let off = ["SET foreign_key_checks = 0", "SET check_constraint_checks = 0", sql];
-                run(self.url(), &off).await;
+                unguard_mysql(self.url()).await;
+                // MariaDB's name; MySQL has none for the whole session.
+                let checks = "SET foreign_key_checks = 0 /*M!100600 , check_constraint_checks = 0 */";
+                run(self.url(), &[checks, sql]).await;
             }
         }
     }
+}
+
+/// Has MySQL pass over every CHECK of a database from now on. MariaDB can do so for a session, and is left alone.
+async fn unguard_mysql(url: &str) {
+    let options = mysql_async::Opts::from_url(url).unwrap();
+    let mut connection = mysql_async::Conn::new(options).await.unwrap();
+    let enforced = "SELECT CONCAT('ALTER TABLE ', TABLE_NAME, ' ALTER CHECK ', CONSTRAINT_NAME, ' NOT ENFORCED') \
+         FROM information_schema.TABLE_CONSTRAINTS \
+         WHERE CONSTRAINT_SCHEMA = DATABASE() AND CONSTRAINT_TYPE = 'CHECK' AND @@version NOT LIKE '%MariaDB%'";
+    for sql in connection.query::<String, _>(enforced).await.unwrap() {
+        connection.query_drop(sql).await.unwrap();
+    }
+    connection.disconnect().await.unwrap();
 }

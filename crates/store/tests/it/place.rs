@@ -7,6 +7,12 @@ use std::hash::{BuildHasher as _, RandomState};
 use store::driver::{Database, Options};
 use tempfile::TempDir;
 
+/// On PostgreSQL, ends whoever holds a lock in a schema.
+const CUT_LOCKS: &str = "SELECT COUNT(pg_terminate_backend(l.pid)) FROM pg_locks l \
+     JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace \
+     JOIN pg_database d ON d.oid = l.database AND d.datname = current_database() \
+     WHERE n.nspname = 'NAME' AND l.pid <> pg_backend_pid()";
+
 /// Where a test keeps its rows. Dropping it removes them.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -32,18 +38,29 @@ impl Place {
     /// An empty database of the kind that is being tested.
     pub(crate) async fn new() -> Self {
         let Some(server) = server() else { return Self::sqlite() };
-        let (scheme, _) = server.split_once(':').expect("a URL begins with a scheme");
-        match scheme {
-            "postgres" | "postgresql" => Self::schema(server),
-            "mysql" | "mariadb" => Self::database(&server).await,
+        match server.split_once(':') {
+            Some(("postgres" | "postgresql", _)) => Self::schema(server),
+            Some(("mysql" | "mariadb", _)) => Self::database(&server).await,
             _ => panic!("STOCKROOM_TEST_DATABASE is neither postgres:// nor mysql://"),
         }
+    }
+
+    /// An empty database on a server, if that is what is being tested; for tests without a runtime.
+    pub(crate) fn elsewhere() -> Option<Self> {
+        server()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Some(runtime.block_on(Self::new()))
     }
 
     /// A file, whatever is being tested.
     pub(crate) fn sqlite() -> Self {
         let dir = tempfile::tempdir().unwrap();
         Self { url: format!("sqlite:{}", dir.path().join("test.sqlite").display()), home: Home::File(dir) }
+    }
+
+    /// A schema, when PostgreSQL is being tested.
+    pub(crate) fn postgres() -> Option<Self> {
+        server().filter(|url| url.starts_with("postgres")).map(Self::schema)
     }
 
     /// The schema is made by whoever migrates or writes first.
@@ -59,7 +76,8 @@ impl Place {
         let bare = bare_mysql(address);
         // Every server has a database of this name.
         let any = format!("{bare}mysql");
-        run(&any, &[&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")]).await;
+        // A character set that must not matter.
+        run(&any, &[&format!("CREATE DATABASE {name} CHARACTER SET latin1")]).await;
         let separator = if parameters.is_empty() { "" } else { "?" };
         let url = format!("{bare}{name}{separator}{parameters}");
         Self { url, home: Home::Database(any, name) }
@@ -67,6 +85,21 @@ impl Place {
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The name of the schema or database.
+    pub(crate) fn name(&self) -> &str {
+        match &self.home {
+            Home::File(_) => panic!("a file has no name to be found by"),
+            Home::Schema(_, name) | Home::Database(_, name) => name,
+        }
+    }
+
+    /// The same place, reached by a URL with one more parameter.
+    pub(crate) fn with_parameter(mut self, parameter: &str) -> Self {
+        self.url.push('&');
+        self.url.push_str(parameter);
+        self
     }
 
     pub(crate) fn home(&self) -> &Home {
@@ -79,9 +112,9 @@ impl Drop for Place {
         let (url, statements) = match &self.home {
             Home::File(_) => return,
             Home::Schema(server, name) => {
-                let drop = format!("DROP SCHEMA IF EXISTS {name} CASCADE");
-                // A transaction that is about to end with its connection is not waited for.
-                (server.clone(), ["SET LOCAL lock_timeout = '500ms'".to_owned(), drop])
+                // A transaction that the test has left is about to end with its connection, and need not be waited for.
+                let cut = CUT_LOCKS.replace("NAME", name);
+                (server.clone(), [cut, format!("DROP SCHEMA IF EXISTS {name} CASCADE")])
             }
             Home::Database(server, name) => {
                 (server.clone(), ["SET lock_wait_timeout = 1".to_owned(), format!("DROP DATABASE {name}")])
