@@ -131,7 +131,7 @@ async fn reads_survive_cuts_and_fail_in_time() {
                 match store.verify().await {
                     Ok(report) => assert_eq!(report.discrepancies.len(), 0, "{cut:?}"),
                     Err(error) => {
-                        assert!(matches!(error, StoreError::ConnectionLost(_)), "{cut:?}: {error:?}")
+                        assert!(matches!(error, StoreError::ConnectionLost(_)), "{cut:?}: {error:?}");
                     }
                 }
                 assert_eq!(store.order(id).await.unwrap(), order, "{cut:?}");

@@ -18,6 +18,7 @@ mod meddling;
 mod migrations;
 #[cfg(test)]
 #[path = "../it/place.rs"]
+#[expect(dead_code, reason = "each target uses a part of it")]
 mod place;
 #[cfg(test)]
 mod proxy;
