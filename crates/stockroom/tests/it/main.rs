@@ -4,6 +4,7 @@
 
 mod accounts;
 mod bad_values;
+mod caller;
 mod commands;
 mod copy;
 mod crash;

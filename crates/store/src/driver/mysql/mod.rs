@@ -38,7 +38,8 @@ pub(super) struct Connection {
     /// Absent while it is dropped.
     conn: Option<Conn>,
     role: Role,
-    statements: Statements,
+    // Boxed, for it moves from hand to hand and is large otherwise.
+    statements: Box<Statements>,
     /// What the server takes at once, in bytes.
     max_packet: usize,
     last_used: Instant,
@@ -80,7 +81,7 @@ impl Connection {
         Ok(Self {
             conn: Some(conn),
             role,
-            statements: Statements::new(options.statement_cache),
+            statements: Box::new(Statements::new(options.statement_cache)),
             max_packet: server.max_packet(),
             last_used: Instant::now(),
             idle_limit: server.idle_limit(role, options),
