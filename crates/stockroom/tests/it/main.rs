@@ -4,6 +4,7 @@
 
 mod accounts;
 mod bad_values;
+mod callers;
 mod commands;
 mod crash;
 mod demo;
