@@ -10,10 +10,12 @@ use crate::http::{Answer, Client};
 use crate::program::Place;
 use crate::server::Server;
 
-const PRODUCTS: i64 = 4;
+/// Products there are, with the numbers from 1 on.
+pub(crate) const PRODUCTS: i64 = 4;
 /// Pieces of each product at first: more than all that is ordered.
 pub(crate) const OPENING: i64 = 100_000_000_000;
-const PASSWORD: &str = "correct horse battery";
+/// Of the administrator ann.
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// One caller with what it was told.
 #[derive(Default)]
@@ -165,4 +167,27 @@ pub(crate) fn history_of(callers: &[Caller]) -> Vec<Sent> {
 pub(crate) fn check(callers: &[Caller], found: &Found, when: &str) {
     let findings = audit(&history_of(callers), found, OPENING);
     assert!(findings.is_empty(), "{when}: {findings:#?}");
+}
+
+/// The same history against a shop that has lost, doubled, halved or forgotten something.
+pub(crate) fn the_audit_would_have_noticed(history: &[Sent], right: &Found) {
+    let unnoticed = |what: &str, change: fn(&mut Found)| {
+        let mut wrong = right.clone();
+        change(&mut wrong);
+        assert!(!audit(history, &wrong, OPENING).is_empty(), "{what} went unnoticed");
+    };
+    unnoticed("a lost order", |found| found.orders.truncate(found.orders.len() - 1));
+    unnoticed("a doubled order", |found| {
+        let copy = found.orders[found.orders.len() / 2].clone();
+        found.orders.push(FoundOrder { id: 1_000_000, ..copy });
+    });
+    unnoticed("half an order", |found| {
+        let whole = found.orders.iter_mut().find(|order| order.lines.len() > 1).unwrap();
+        whole.lines.truncate(1);
+    });
+    unnoticed("a forgotten confirmation", |found| {
+        let confirmed = found.orders.iter_mut().find(|order| order.status == "confirmed").unwrap();
+        confirmed.status = "pending".to_owned();
+    });
+    unnoticed("a doubled adjustment", |found| found.stock.get_mut(&2).unwrap().0 += 1);
 }
