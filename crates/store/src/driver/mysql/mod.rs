@@ -39,7 +39,7 @@ pub(super) struct Connection {
     /// Absent while it is dropped.
     conn: Option<Conn>,
     role: Role,
-    statements: Statements,
+    statements: Box<Statements>,
     /// What the server takes at once, in bytes.
     max_packet: usize,
     last_used: Instant,
@@ -81,7 +81,7 @@ impl Connection {
         Ok(Self {
             conn: Some(conn),
             role,
-            statements: Statements::new(options.statement_cache),
+            statements: Box::new(Statements::new(options.statement_cache)),
             max_packet: server.max_packet(),
             last_used: Instant::now(),
             idle_limit: server.idle_limit(role, options),
