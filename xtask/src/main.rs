@@ -18,7 +18,9 @@ mod suite;
 type Failure = String;
 
 const HELP: &str = "\
-cargo xtask test [--fast]      formatting, lints, then every test; --fast skips formatting and lints
+cargo xtask test [OPTIONS]     formatting, lints, then the tests on SQLite, PostgreSQL and MariaDB
+    --fast                     the tests alone, and on SQLite alone unless --database names another
+    --database NAME            the tests on sqlite, postgres or mariadb; may be repeated
 cargo xtask bench [OPTIONS]    measures the release server with wrk and prints a table
     --seconds N                length of each measurement (default 5)
     --quick                    two seconds each

@@ -47,17 +47,23 @@ pub(crate) fn require(tool: &Tool) -> Result<(), Failure> {
     if starts(tool.program) {
         return Ok(());
     }
-    let packages = tool.packages.join(" ");
     let missing = format!("'{}' is missing ({})", tool.program, tool.purpose);
+    install(&missing, tool.packages, || starts(tool.program))
+}
+
+/// Installs the Debian packages that bring what is missing where this process may, otherwise names the command that
+/// does. `there` tells whether they brought it.
+pub(crate) fn install(missing: &str, packages: &[&str], there: impl Fn() -> bool) -> Result<(), Failure> {
+    let names = packages.join(" ");
     if answer("id", &["-u"]).as_deref() != Some("0") || !starts("apt-get") {
-        return Err(format!("{missing}; install it with: sudo apt-get install {packages}"));
+        return Err(format!("{missing}; install it with: sudo apt-get install {names}"));
     }
-    println!("xtask: {missing}; installing {packages}");
+    println!("xtask: {missing}; installing {names}");
     // A stale or absent package list is the usual state of a fresh container.
     exit_code(&mut apt_get(&["update", "-qq"]))?;
     let mut install = apt_get(&["install", "-y", "-qq", "--no-install-recommends"]);
-    if exit_code(install.args(tool.packages))? != 0 || !starts(tool.program) {
-        return Err(format!("{missing}, and `apt-get install {packages}` did not bring it"));
+    if exit_code(install.args(packages))? != 0 || !there() {
+        return Err(format!("{missing}, and `apt-get install {names}` did not bring it"));
     }
     Ok(())
 }

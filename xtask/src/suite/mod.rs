@@ -1,10 +1,15 @@
-//! `cargo xtask test`: prerequisites, formatting, lints, and last the tests, so that the runner's own closing
-//! lines are the last thing on the screen.
+//! `cargo xtask test`: prerequisites, formatting, lints, and last the tests on one database after the other, so that
+//! the runner's own closing lines are the last thing on the screen.
+
+mod databases;
+mod options;
 
 use std::process::ExitCode;
 
 use crate::Failure;
 use crate::process::{Tool, cargo, exit_code, has_subcommand, require};
+use databases::Database;
+use options::Options;
 
 const C_COMPILER: Tool =
     Tool { program: "cc", purpose: "the bundled SQLite is compiled from C", packages: &["gcc", "libc6-dev"] };
@@ -17,7 +22,7 @@ struct Lint {
     remedy: &'static str,
 }
 
-const LINTS: [Lint; 2] = [
+const LINTS: [Lint; 3] = [
     Lint {
         subcommand: "fmt",
         component: "rustfmt",
@@ -30,33 +35,69 @@ const LINTS: [Lint; 2] = [
         args: &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
         remedy: "see the warnings above",
     },
+    // Test targets that a plain `cargo test` leaves out are no part of `--all-targets`.
+    Lint {
+        subcommand: "clippy",
+        component: "clippy",
+        args: &["clippy", "--workspace", "--test", "*", "--locked", "--", "-D", "warnings"],
+        remedy: "see the warnings above",
+    },
 ];
 
 /// Runs everything that must pass before a change is taken, and answers with the exit code of `cargo test`.
-/// A failed lint does not keep the tests from running, but it fails the whole.
+/// A failed lint or database does not keep the tests from running on the others, but it fails the whole.
 pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
     let strict = is_ci(std::env::var("CI").ok().as_deref());
-    let fast = wants_fast(args)? && !strict;
+    let mut options = Options::new(args)?;
+    options.fast &= !strict;
     require_c_compiler()?;
 
     let mut complaints = Vec::new();
-    for lint in LINTS.iter().filter(|_| !fast) {
+    for lint in LINTS.iter().filter(|_| !options.fast) {
         complaints.extend(complaint(lint, strict)?);
+    }
+    let mut databases = Vec::new();
+    for database in options.chosen() {
+        match database.require() {
+            Ok(()) => databases.push(*database),
+            Err(missing) if strict || options.databases.contains(database) => {
+                complaints.push(format!("the tests did not run on {}: {missing}", database.name()));
+            }
+            Err(missing) => eprintln!("xtask: skipped the tests on {}: {missing}", database.name()),
+        }
     }
     for complaint in &complaints {
         eprintln!("xtask: {complaint}; running the tests all the same");
     }
 
-    // The examples in the documentation first: the last lines of the output are those of the tests.
-    let mut tests = 0;
-    for part in ["--doc", "--all-targets"] {
-        println!("xtask: cargo test --workspace --locked {part}");
-        tests = tests.max(exit_code(cargo().args(["test", "--workspace", "--locked", part]))?);
-    }
+    let tests = test(&databases, &mut complaints);
     if tests == 0 && !complaints.is_empty() {
         return Err(format!("the tests passed, but {}", complaints.join(", and ")));
     }
     Ok(ExitCode::from(u8::try_from(tests).unwrap_or(1)))
+}
+
+/// Runs the tests on each database; answers with the highest exit code. What kept them from running is a complaint.
+fn test(databases: &[Database], complaints: &mut Vec<String>) -> i32 {
+    let (mut worst, mut failed) = (0, Vec::new());
+    for database in databases {
+        // The last lines are those of the last database, which may have passed.
+        let remark =
+            if failed.is_empty() { String::new() } else { format!(" (failed on {})", failed.join(" and ")) };
+        match database.test(&remark) {
+            Ok(0) => {}
+            Ok(code) => {
+                worst = worst.max(code);
+                failed.push(database.name());
+            }
+            Err(failure) => {
+                let complaint = format!("the tests did not run on {}: {failure}", database.name());
+                eprintln!("xtask: {complaint}");
+                complaints.push(complaint);
+            }
+        }
+    }
+    worst
 }
 
 /// Runs one lint; `Some` tells what it found. A lint that is not installed is named and skipped, except in CI.
@@ -87,17 +128,6 @@ fn is_ci(value: Option<&str>) -> bool {
     matches!(value, Some("true" | "1"))
 }
 
-fn wants_fast(args: &[String]) -> Result<bool, Failure> {
-    let mut fast = false;
-    for arg in args {
-        match arg.as_str() {
-            "--fast" => fast = true,
-            other => return Err(format!("test knows --fast, not '{other}'")),
-        }
-    }
-    Ok(fast)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,13 +139,6 @@ mod tests {
         assert!(!is_ci(Some("false")));
         assert!(!is_ci(Some("")));
         assert!(!is_ci(None));
-    }
-
-    #[test]
-    fn an_unknown_option_is_refused_by_name() {
-        assert_eq!(wants_fast(&[]), Ok(false));
-        assert_eq!(wants_fast(&["--fast".to_owned()]), Ok(true));
-        assert_eq!(wants_fast(&["--slow".to_owned()]), Err("test knows --fast, not '--slow'".to_owned()));
     }
 
     #[test]
