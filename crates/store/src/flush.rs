@@ -40,6 +40,7 @@ pub(crate) struct Pending {
     /// By principal and key. One that expires within the batch is written as it is in the end.
     answers: BTreeMap<(i64, String), (IdempotencyKey, KeptAnswer)>,
     open_shop: Option<String>,
+    secret_mark: Option<String>,
     forget_before_us: Option<i64>,
 }
 
@@ -59,6 +60,7 @@ impl Pending {
                 Change::PutLevel(level) => drop(self.levels.insert(level.product_id)),
                 Change::PutOrder(order) => drop(self.orders.insert(order.id)),
                 Change::OpenShop { currency } => self.open_shop = Some(currency.clone()),
+                Change::NoteSecret { mark } => self.secret_mark = Some(mark.clone()),
                 Change::ForgetAnswers { before_us } => {
                     self.forget_before_us = self.forget_before_us.max(Some(*before_us));
                 }
@@ -84,6 +86,7 @@ impl Pending {
             && self.events.is_empty()
             && self.answers.is_empty()
             && self.open_shop.is_none()
+            && self.secret_mark.is_none()
             && self.forget_before_us.is_none()
     }
 
@@ -109,17 +112,23 @@ impl Pending {
         self.events(&mut sets, lines);
         self.answers(&mut sets);
         self.counters(&mut sets, snapshot, first, lines);
-        if let Some(currency) = &self.open_shop {
-            let mut rows = Rows::new();
-            rows.push(["currency".into(), currency.into()]);
-            sets.upsert(&UPSERT_META, rows);
-        }
+        self.meta(&mut sets);
         if let Some(marker) = marker {
             let mut rows = Rows::new();
             rows.push([marker.id.into(), marker.sequence.into(), self.latest_us().into()]);
             sets.upsert(&UPSERT_BATCHES, rows);
         }
         transaction.write(&sets).await
+    }
+
+    fn meta(&self, sets: &mut Sets) {
+        let mut rows = Rows::new();
+        for (name, value) in [("currency", &self.open_shop), ("secret_mark", &self.secret_mark)] {
+            if let Some(value) = value {
+                rows.push([name.into(), value.into()]);
+            }
+        }
+        sets.upsert(&UPSERT_META, rows);
     }
 
     /// The time of the latest command in the batch.

@@ -6,6 +6,7 @@
 pub mod driver;
 mod error;
 mod flush;
+mod gather;
 mod job;
 mod load;
 mod marker;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use driver::Database;
+use gather::Gather;
 use marker::Markers;
 
 /// The stored shop.
@@ -34,6 +36,7 @@ pub struct Store {
     database: Database,
     markers: Arc<Markers>,
     retries: Arc<Retries>,
+    sessions: Arc<Gather<Session>>,
 }
 
 /// How often a batch had to be run again, by reason. Counted from the start of the process.
@@ -59,7 +62,7 @@ impl Store {
     /// The store in an open, migrated database.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { database, markers: Arc::default(), retries: Arc::default() }
+        Self { database, markers: Arc::default(), retries: Arc::default(), sessions: Arc::default() }
     }
 
     /// What the writer has met so far.

@@ -30,6 +30,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let shop = Shop::open(config).await?;
     shop.settle_currency().await?;
+    shop.note_secret(config).await?;
     let welcome = prepare(&shop, config).await?;
     let router = server::router::build(&shop.app)?;
     output::print(&greeting(&listener, &welcome, config)?)?;
@@ -73,7 +74,10 @@ async fn prepare(shop: &Shop, config: &Config) -> anyhow::Result<Welcome> {
     match (shop.is_new().await?, config.demo) {
         (true, true) => {
             let password = demo::fill(&shop.app, &config.data_dir, clock::now_us()).await?;
-            Ok(Welcome::Sample(password))
+            if password.is_none() {
+                tracing::info!("another server is adding the sample data");
+            }
+            Ok(password.map_or(Welcome::Known, Welcome::Sample))
         }
         (true, false) => Ok(Welcome::New),
         (false, true) => {

@@ -94,3 +94,15 @@ fn a_secret_that_was_made_is_not_told() {
     assert!(!log.contains(key.trim()) && !greeting.contains(key.trim()));
     assert!(!log.contains(password.trim()), "the greeting tells the password, the log does not");
 }
+
+#[test]
+fn a_secret_that_differs_from_the_last_is_warned_of_once() {
+    let warnings = |place: &Place| {
+        assert_eq!(Server::start(place, &[]).stop(), 0);
+        place.read(Server::LOG).matches("served with another secret before").count()
+    };
+    let place = Place::new();
+    assert_eq!((warnings(&place), warnings(&place)), (0, 0));
+    let place = place.variable("STOCKROOM_SECRET", SECRET);
+    assert_eq!((warnings(&place), warnings(&place)), (1, 1));
+}

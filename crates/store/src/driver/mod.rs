@@ -66,7 +66,8 @@ pub struct Options {
     pub wal_limit_pages: u32,
     /// SQLite: whether rows are written by one statement over all of them, as on the databases on a network, or by
     /// one prepared statement each. There is no round trip to save, so the latter takes less time
-    /// (`tests/it/set_or_single.rs` measures both).
+    /// (`tests/it/sqlite_only/set_or_single.rs` measures
+    /// both).
     pub set_statements: bool,
     /// For benchmarks alone: how much longer each commit takes, holding its thread as a slow disk's sync would.
     /// Only SQLite obeys.

@@ -143,7 +143,8 @@ async fn a_refusal_is_kept_like_any_answer() {
 #[tokio::test]
 async fn an_answer_is_kept_only_with_its_effect() {
     let shop = shop().await;
-    shop.sabotage("CREATE UNIQUE INDEX one_name ON products (name)");
+    let one_name = format!("CREATE UNIQUE INDEX one_name ON products ({})", shop.place.indexed("name"));
+    shop.sabotage(&one_name).await;
     let same_name = |sku: &str| domain::CreateProduct { name: "Same".to_owned(), ..new_product(sku, 0) };
     shop.run(same_name("B")).await.unwrap();
     let mut batch = Batch::default();

@@ -311,9 +311,9 @@ async fn sums_are_exact_beyond_64_bits() {
         shop.place(None, &[(product.id, 1)]).await;
     }
     let all = OrderQuery { placed_from_us: None, page: first(1), ..all_orders() };
-    shop.sabotage("UPDATE orders SET total_amount_cents = 9223372036854775807");
+    shop.sabotage("UPDATE orders SET total_amount_cents = 9223372036854775807").await;
     assert_eq!(shop.store.orders(&all).await.unwrap().total_amount_cents, 3 * i128::from(i64::MAX));
-    shop.sabotage("UPDATE orders SET total_amount_cents = 1 WHERE id = 3");
+    shop.sabotage("UPDATE orders SET total_amount_cents = 1 WHERE id = 3").await;
     assert_eq!(shop.store.orders(&all).await.unwrap().total_amount_cents, 2 * i128::from(i64::MAX) + 1);
 }
 

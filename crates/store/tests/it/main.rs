@@ -1,4 +1,4 @@
-//! Tests of the store against real database files.
+//! Tests of the store against real databases: see [`place`] for which.
 
 // Said so that the lints know that functions between the tests are tests too.
 #[cfg(test)]
@@ -8,15 +8,15 @@ mod idempotency;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
-mod log;
+mod place;
 #[cfg(test)]
 mod random_shop;
 #[cfg(test)]
 mod reads;
 #[cfg(test)]
-mod set_or_single;
-#[cfg(test)]
 mod shop;
+#[cfg(test)]
+mod sqlite_only;
 #[cfg(test)]
 mod verify;
 #[cfg(test)]

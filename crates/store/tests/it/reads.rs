@@ -26,7 +26,7 @@ async fn what_is_not_there_is_not_found() {
 #[tokio::test]
 async fn a_database_without_the_schema_does_not_answer() {
     let shop = Shop::new().await;
-    shop.sabotage("DROP TABLE counters");
+    shop.sabotage("DROP TABLE counters").await;
     assert!(shop.store.ping().await.is_err());
 }
 

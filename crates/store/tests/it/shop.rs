@@ -1,22 +1,23 @@
-//! A shop in a file of its own, and commands on their way into it.
+//! A shop in a database of its own, and commands on their way into it.
 
+use crate::place::Place;
 use domain::{
     Action, Actor, AllocateAt, ChangeOrder, Command, Context, CreateProduct, CreateUser, Effects, Goal, Keys,
     Order, OrderId, OrderLine, PlaceOrder, Product, ProductId, Rejection, Role, Snapshot, Status, User,
     UserId,
 };
-use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use store::driver::{Database, Options, Row};
 use store::{IdempotencyKey, Job, KeptAnswer, Store, Verdict, VerifyReport};
 
 pub(crate) struct Shop {
-    dir: tempfile::TempDir,
     pub(crate) store: Store,
     pub(crate) database: Database,
     /// The time of the next command; moves on by itself.
     pub(crate) now_us: AtomicI64,
+    // Dropped last.
+    pub(crate) place: Place,
 }
 
 /// What became of a command; nothing before its batch, and nothing when it was not decided.
@@ -108,35 +109,21 @@ impl Shop {
     }
 
     pub(crate) async fn with(options: Options) -> Self {
-        Self::open(tempfile::tempdir().unwrap(), options).await
+        Self::open(Place::new().await, options).await
     }
 
-    async fn open(dir: tempfile::TempDir, options: Options) -> Self {
-        let url = format!("sqlite:{}/shop.sqlite", dir.path().display());
-        let database = Database::open(&url, options).await.unwrap();
+    pub(crate) async fn open(place: Place, options: Options) -> Self {
+        let database = Database::open(place.url(), options).await.unwrap();
         database.migrate(1).await.unwrap();
         let store = Store::new(database.clone());
-        Self { dir, store, database, now_us: AtomicI64::new(1_000_000) }
+        Self { store, database, now_us: AtomicI64::new(1_000_000), place }
     }
 
-    /// Copies the file, complete and compact.
-    pub(crate) fn copy_to(&self, path: &Path) {
-        let raw = rusqlite::Connection::open(self.dir.path().join("shop.sqlite")).unwrap();
-        raw.execute("VACUUM INTO ?", [path.to_str().unwrap()]).unwrap();
-    }
-
-    /// A shop in a copy of a file.
-    pub(crate) async fn copied_from(path: &Path) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::copy(path, dir.path().join("shop.sqlite")).unwrap();
-        Self::open(dir, Options::default()).await
-    }
-
-    /// Closes the file and opens it again.
+    /// Closes the database and opens it again.
     pub(crate) async fn reopened(self) -> Self {
-        let Self { dir, store, database, .. } = self;
+        let Self { place, store, database, .. } = self;
         drop((store, database));
-        Self::open(dir, Options::default()).await
+        Self::open(place, Options::default()).await
     }
 
     pub(crate) fn context_of(&self, actor: Actor) -> Context {
@@ -211,11 +198,9 @@ impl Shop {
         self.query(sql).await.iter().map(|row| row.int(0).unwrap()).collect()
     }
 
-    /// Changes the file behind everybody's back, constraints or not.
-    pub(crate) fn sabotage(&self, sql: &str) {
-        let raw = rusqlite::Connection::open(self.dir.path().join("shop.sqlite")).unwrap();
-        raw.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;").unwrap();
-        raw.execute_batch(sql).unwrap();
+    /// Changes the database behind everybody's back, constraints or not.
+    pub(crate) async fn sabotage(&self, sql: &str) {
+        self.place.sabotage(sql).await;
     }
 
     pub(crate) async fn verify(&self) -> VerifyReport {

@@ -2,6 +2,7 @@
 
 use crate::shop::{Shop, new_order};
 use domain::{Action, AllocateAt, DeleteProduct, OrderId, PlaceOrder};
+use store::driver::Options;
 
 /// One order of each kind over three products, and an erased product.
 async fn shop() -> Shop {
@@ -105,21 +106,17 @@ async fn each_kind_of_damage_is_found() {
         ("UPDATE counters SET next = 3 WHERE name = 'movement'", "counters", "\"movement\""),
         ("DELETE FROM counters WHERE name = 'event'", "counters", "\"event\" is missing"),
     ];
-    let (dir, url) = {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("sound.sqlite");
-        (dir, path)
-    };
     let sound = shop().await;
-    sound.copy_to(&url);
     for (damage, check, words) in cases {
-        let shop = Shop::copied_from(&url).await;
-        shop.sabotage(damage);
+        let shop = match sound.place.copied() {
+            Some(copy) => Shop::open(copy, Options::default()).await,
+            None => shop().await,
+        };
+        shop.sabotage(damage).await;
         let found = shop.verify().await.discrepancies;
         let named = found.iter().any(|one| one.check == check && one.finding.contains(words));
         assert!(named, "{damage}\n{found:#?}");
     }
-    drop(dir);
 }
 
 #[tokio::test]
@@ -128,7 +125,7 @@ async fn an_erased_product_counts_for_the_counter() {
     let product = shop.product("A", 0).await;
     shop.run(DeleteProduct { product_id: product.id, if_version: None }).await.unwrap();
     shop.assert_sound().await;
-    shop.sabotage("UPDATE counters SET next = 1 WHERE name = 'product'");
+    shop.sabotage("UPDATE counters SET next = 1 WHERE name = 'product'").await;
     let found = shop.verify().await.discrepancies;
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].finding, "the counter \"product\" would hand out 1 next, but 1 is in use");
@@ -141,7 +138,7 @@ async fn much_damage_is_told_in_few_words() {
     for _ in 0..60 {
         shop.place(None, &[(product.id, 1)]).await;
     }
-    shop.sabotage("UPDATE orders SET total_quantity = 2");
+    shop.sabotage("UPDATE orders SET total_quantity = 2").await;
     let found = shop.verify().await.discrepancies;
     assert_eq!(found.len(), 50);
     assert!(shop.store.order(OrderId(1)).await.unwrap().is_some());

@@ -150,7 +150,8 @@ async fn what_the_rules_did_not_foresee_is_refused_alone() {
     let shop = Shop::new().await;
     let a = shop.product("A", 5).await.id;
     // A rule that the database alone knows, as a later version's schema might.
-    shop.sabotage("CREATE UNIQUE INDEX one_name ON users (full_name)");
+    let one_name = format!("CREATE UNIQUE INDEX one_name ON users ({})", shop.place.indexed("full_name"));
+    shop.sabotage(&one_name).await;
     let named = |name: &str| domain::CreateUser { full_name: Some("Same".to_owned()), ..new_user(name) };
     let mut batch = Batch::default();
     let placed = batch.add(shop.context(), new_order(None, &[(a, 1)]));
@@ -173,7 +174,7 @@ async fn what_cannot_be_stored_or_read_fails_alone() {
     let shop = Shop::new().await;
     let (a, b) = (shop.product("A", 5).await.id, shop.product("B", 5).await.id);
     let order = shop.place(None, &[(b, 1)]).await.id;
-    shop.sabotage("UPDATE orders SET state = 'lost' WHERE id = 1");
+    shop.sabotage("UPDATE orders SET state = 'lost' WHERE id = 1").await;
     let mut batch = Batch::default();
     batch.add(shop.context(), new_product("nul\0", 1));
     let placed = batch.add(shop.context(), new_order(None, &[(a, 1)]));
@@ -306,12 +307,12 @@ async fn a_damaged_file_is_not_written_to() {
         ("DELETE FROM counters WHERE name = 'order'", "INSERT INTO counters VALUES ('order', 1)"),
         ("DELETE FROM stock_levels WHERE product_id = 1", "INSERT INTO stock_levels VALUES (1, 1, 3, 0, 1)"),
     ] {
-        shop.sabotage(damage);
+        shop.sabotage(damage).await;
         let mut batch = Batch::default();
         batch.add(shop.context(), adjust(product.id, StockChange::Increment(1)));
         let verdicts = shop.write(&mut batch).await;
         assert!(matches!(verdicts[..], [Verdict::Failed(_)]), "{damage}: {verdicts:?}");
-        shop.sabotage(repair);
+        shop.sabotage(repair).await;
         shop.assert_sound().await;
     }
 }

@@ -1,6 +1,6 @@
 //! A measurement: many rows by one set statement, or by one prepared statement each.
 //!
-//! `cargo test --release -p store --test it set_or_single -- --ignored --nocapture`
+//! `cargo test --release -p store --test it set_or_single -- --nocapture`
 
 use std::time::{Duration, Instant};
 use store::driver::{Cell, Database, Kind, Options, Rows, TableRows, Transaction, UpdateRows, Value};
