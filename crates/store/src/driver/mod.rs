@@ -17,6 +17,7 @@ mod rows;
 mod set;
 mod sqlite;
 mod texts;
+mod tls;
 mod value;
 
 pub use dialect::{Dialect, Kind};
