@@ -58,24 +58,16 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
     let options = Options::read(args)?;
     require(&WRK)?;
     options.database.require()?;
-    let binary = match &options.binary {
-        Some(binary) => {
-            binary.canonicalize().map_err(|error| format!("cannot find {}: {error}", binary.display()))?
-        }
-        None => build(&["--package", "stockroom", "--bin", "stockroom"], "stockroom")?,
-    };
-    let (report, command) = match options.database.kind() {
-        None => {
-            let workplace = Workplace::new(options.keep)?;
-            (measure(&options, &binary, &workplace.path)?, "cargo xtask bench")
-        }
+    let kind = options.database.kind();
+    let [binary, baseline] = programs(&options, kind.is_some())?;
+    let workplace = Workplace::new(options.keep)?;
+    let (report, command) = match kind {
+        None => (measure(&options, &binary, &workplace.path)?, "cargo xtask bench"),
         Some(kind) => {
-            let baseline = build(&["--package", "store", "--bench", "usual_way"], "usual_way")?;
             let command = match kind {
                 Kind::Postgres => "cargo xtask bench --database postgres",
                 Kind::MariaDb => "cargo xtask bench --database mysql",
             };
-            let workplace = Workplace::new(options.keep)?;
             (network::measure(&options, kind, [&binary, &baseline], &workplace.path)?, command)
         }
     };
@@ -88,22 +80,45 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds a program with the release profile and answers with its path, which cargo alone knows: the name of a bench
-/// ends in a hash.
-fn build(selection: &[&str], name: &str) -> Result<PathBuf, Failure> {
-    let mut command = cargo();
-    command.args(["build", "--release", "--locked"]).args(selection);
+/// The server, and the baseline where one is needed. What is not given is built, with the release profile and all at
+/// once: one after the other, each would compile the dependencies anew for its own choice of their features.
+fn programs(options: &Options, with_baseline: bool) -> Result<[PathBuf; 2], Failure> {
+    let mut selection = Vec::new();
+    if options.binary.is_none() {
+        selection.extend(["--package", "stockroom", "--bin", "stockroom"]);
+    }
+    if with_baseline {
+        selection.extend(["--package", "store", "--bench", "usual_way"]);
+    }
+    let messages = if selection.is_empty() { String::new() } else { build(&selection)? };
+    let binary = match &options.binary {
+        Some(binary) => {
+            binary.canonicalize().map_err(|error| format!("cannot find {}: {error}", binary.display()))?
+        }
+        None => executable(&messages, "stockroom").ok_or("cargo built no server")?,
+    };
+    let baseline = match with_baseline {
+        true => executable(&messages, "usual_way").ok_or("cargo built no baseline")?,
+        false => PathBuf::new(),
+    };
+    Ok([binary, baseline])
+}
+
+/// Builds and answers with what cargo says of it, which alone knows where the programs are: the name of a bench ends
+/// in a hash.
+fn build(selection: &[&str]) -> Result<String, Failure> {
     println!("xtask: cargo build --release --locked {}", selection.join(" "));
-    let output = command
-        .arg("--message-format=json-render-diagnostics")
+    let output = cargo()
+        .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics"])
+        .args(selection)
         .stderr(Stdio::inherit())
         .output()
         .map_err(|error| format!("cannot start cargo: {error}"))?;
-    let messages = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        return Err("the release build failed".to_owned());
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err("the release build failed".to_owned())
     }
-    executable(&messages, name).ok_or_else(|| format!("cargo built no program {name}"))
 }
 
 /// The path of a program, of what cargo says about a build.
