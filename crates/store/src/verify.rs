@@ -153,10 +153,10 @@ fn tell_order_facts(row: &Row) -> Result<String, StoreError> {
     Ok(format!("the state, payment and fulfilment of order {} contradict each other", row.int(0)?))
 }
 
-/// The sum over the items is compared but not shown: of damaged items it may be beyond every type.
+/// The sum over the items is compared but not shown: of damaged items it may be beyond 64 bits.
 const ORDER_TOTALS: &str = "SELECT o.id, o.total_amount_cents, o.total_quantity FROM orders o \
      LEFT JOIN order_items i ON i.order_id = o.id GROUP BY o.id, o.total_amount_cents, o.total_quantity \
-     HAVING COALESCE(SUM(i.price_cents * i.quantity), 0) <> o.total_amount_cents \
+     HAVING COALESCE(SUM(CAST(i.price_cents AS DECIMAL(38, 0)) * i.quantity), 0) <> o.total_amount_cents \
      OR COALESCE(SUM(i.quantity), 0) <> o.total_quantity ORDER BY o.id LIMIT 50";
 
 fn tell_order_totals(row: &Row) -> Result<String, StoreError> {

@@ -12,8 +12,8 @@ use crate::Failure;
 use crate::processes::Account;
 use crate::programs::search_path;
 
-/// Lines of the log that a failure's message holds.
-const TAIL: usize = 20;
+/// Lines of the log that a failure's message holds: enough to reach over the advice that some programs end with.
+const TAIL: usize = 60;
 
 /// Directories that this process has made.
 static MADE: AtomicU32 = AtomicU32::new(0);
@@ -71,6 +71,8 @@ impl Directory {
         let mut command = Command::new("setsid");
         command.arg(program).current_dir(&self.path).stdin(Stdio::null()).stdout(log).stderr(errors);
         only_needed_variables(&mut command);
+        // MariaDB removes at its start what looks like a temporary table, also those of others.
+        command.env("TMPDIR", &self.path);
         if let Some(account) = self.account {
             command.uid(account.user).gid(account.group);
         }

@@ -10,6 +10,8 @@ mod lists;
 #[cfg(test)]
 mod place;
 #[cfg(test)]
+mod postgres_only;
+#[cfg(test)]
 mod random_shop;
 #[cfg(test)]
 mod reads;

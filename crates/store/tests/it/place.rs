@@ -12,6 +12,12 @@ const DROP_CONSTRAINTS: &str = "DO 'DECLARE found record; BEGIN \
      WHERE contype IN (''c'', ''f'') AND connamespace = current_schema()::regnamespace \
      LOOP EXECUTE format(''ALTER TABLE %s DROP CONSTRAINT %I'', found.place, found.conname); END LOOP; END'";
 
+/// On PostgreSQL, ends whoever holds a lock in a schema.
+const CUT_LOCKS: &str = "SELECT COUNT(pg_terminate_backend(l.pid)) FROM pg_locks l \
+     JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace \
+     JOIN pg_database d ON d.oid = l.database AND d.datname = current_database() \
+     WHERE n.nspname = 'NAME' AND l.pid <> pg_backend_pid()";
+
 /// Where a test keeps its rows. Dropping it removes them.
 pub(crate) struct Place {
     url: String,
@@ -49,6 +55,11 @@ impl Place {
         Self { url: format!("sqlite:{}", dir.path().join("test.sqlite").display()), home: Home::File(dir) }
     }
 
+    /// A schema, when PostgreSQL is being tested.
+    pub(crate) fn postgres() -> Option<Self> {
+        server().filter(|url| url.starts_with("postgres")).map(Self::schema)
+    }
+
     /// The schema is made by whoever migrates or writes first.
     fn schema(server: String) -> Self {
         let name = fresh_name();
@@ -68,6 +79,21 @@ impl Place {
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The name of the schema or database.
+    pub(crate) fn name(&self) -> &str {
+        match &self.home {
+            Home::File(_) => panic!("a file has no name to be found by"),
+            Home::Schema(_, name) | Home::Database(_, name) => name,
+        }
+    }
+
+    /// The same place, reached by a URL with one more parameter.
+    pub(crate) fn with_parameter(mut self, parameter: &str) -> Self {
+        self.url.push('&');
+        self.url.push_str(parameter);
+        self
     }
 
     /// The directory with the file.
@@ -117,9 +143,9 @@ impl Drop for Place {
         let (url, statements, is_mysql) = match &self.home {
             Home::File(_) => return,
             Home::Schema(server, name) => {
-                let drop = format!("DROP SCHEMA IF EXISTS {name} CASCADE");
-                // A transaction that is about to end with its connection is not waited for.
-                (server.clone(), vec!["SET LOCAL lock_timeout = '500ms'".to_owned(), drop], false)
+                // A transaction that the test has left is about to end with its connection, and need not be waited for.
+                let cut = CUT_LOCKS.replace("NAME", name);
+                (server.clone(), vec![cut, format!("DROP SCHEMA IF EXISTS {name} CASCADE")], false)
             }
             Home::Database(server, name) => {
                 let drop = format!("DROP DATABASE {name}");

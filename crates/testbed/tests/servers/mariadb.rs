@@ -16,6 +16,13 @@ fn a_url_names_the_user_the_port_and_the_database() {
 }
 
 #[test]
+fn temporary_files_lie_in_the_server_s_own_directory() {
+    let server = life::server(KIND, false);
+    let place = server.query("", "SELECT @@tmpdir").expect("an answer");
+    assert_eq!(life::data(&server).parent(), Some(std::path::Path::new(place.trim())));
+}
+
+#[test]
 fn two_servers_are_strangers() {
     life::two_servers_are_strangers(KIND);
 }

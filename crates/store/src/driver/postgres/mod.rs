@@ -49,9 +49,10 @@ enum Phase {
 
 /// One connection.
 pub(super) struct Connection {
-    client: Client,
+    // Boxed, for it moves from hand to hand and is large otherwise.
+    client: Box<Client>,
     carrier: Carrier,
-    statements: Statements,
+    statements: Box<Statements>,
     role: Role,
     phase: Phase,
     /// It leads nowhere, or nobody knows where.
@@ -76,9 +77,9 @@ impl Link for Connection {
             BEGIN_WRITE.to_owned()
         };
         Ok(Self {
-            client,
+            client: Box::new(client),
             carrier,
-            statements: Statements::new(options.statement_cache),
+            statements: Box::new(Statements::new(options.statement_cache)),
             role,
             phase: Phase::None,
             is_broken: false,
@@ -186,7 +187,7 @@ impl Connection {
     ) -> Result<Vec<Vec<Row>>, StoreError> {
         let ready = self.prepare(wanted).await?;
         check(&ready, params)?;
-        let (begin, client) = (self.take_begin(), &self.client);
+        let (begin, client) = (self.take_begin(), &*self.client);
         let queries = ready.iter().zip(params).map(|(ready, params)| fetch(client, ready, params));
         let (begun, answers) = join(begin_with(client, begin.as_deref()), pipeline::in_order(queries)).await;
         self.begun(begin.is_some(), begun)?;
@@ -211,7 +212,7 @@ impl Connection {
         params: &[Vec<Param<'_>>],
     ) -> Result<Vec<u64>, StoreError> {
         check(ready, params)?;
-        let client = &self.client;
+        let client = &*self.client;
         let writes = ready.iter().zip(params).map(|(ready, params)| execute(client, ready, params));
         let answers = pipeline::in_order(writes).await;
         self.first_error(answers)
@@ -227,7 +228,7 @@ impl Connection {
             .collect();
         let mut prepared = Vec::new();
         if !missing.is_empty() {
-            let (begin, client) = (self.take_begin(), &self.client);
+            let (begin, client) = (self.take_begin(), &*self.client);
             let preparing = pipeline::in_order(missing.into_iter().map(|text| client.prepare(text)));
             let (begun, answers) = join(begin_with(client, begin.as_deref()), preparing).await;
             self.begun(begin.is_some(), begun)?;

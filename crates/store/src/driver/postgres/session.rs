@@ -63,17 +63,22 @@ pub(super) async fn open(address: &Address, role: Role, options: &Options) -> Re
         ));
     }
     let give_up = Instant::now() + options.connect_timeout;
+    let hosts = address.hosts();
+    let mut left = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
     let mut outcome = Err(StoreError::misuse("there is no host"));
-    for (index, host) in address.hosts().iter().enumerate() {
-        let others = u32::try_from(address.hosts().len() - index).unwrap_or(u32::MAX).max(1);
-        let share = give_up.saturating_duration_since(Instant::now()) / others;
+    for (number, host) in hosts {
+        let share = give_up.saturating_duration_since(Instant::now()) / left.max(1);
+        left = left.saturating_sub(1);
         outcome = match timeout_at(Instant::now() + share, open_one(address, host, role, options)).await {
             Ok(opened) => opened,
             Err(late) => Err(StoreError::ConnectionLost(late.into())),
         };
-        if matches!(outcome, Ok(_) | Err(StoreError::Unsupported { .. })) {
-            break;
+        match outcome {
+            Ok(_) => address.was_of_use(number),
+            Err(StoreError::Unsupported { .. }) => {}
+            Err(_) => continue,
         }
+        break;
     }
     outcome
 }

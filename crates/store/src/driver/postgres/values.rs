@@ -163,7 +163,7 @@ fn integer(raw: &[u8]) -> Result<i64, Unreadable> {
     let words: Vec<u16> =
         raw.chunks(2).map(|word| word.iter().fold(0, |sum, byte| sum << 8 | u16::from(*byte))).collect();
     let [count, weight, sign, _, digits @ ..] = &words[..] else { return Err(MALFORMED) };
-    if digits.len() != usize::from(*count) || raw.len() % 2 != 0 {
+    if digits.len() != usize::from(*count) || !raw.len().is_multiple_of(2) {
         return Err(MALFORMED);
     }
     if ![0, NEGATIVE].contains(sign) {
