@@ -30,11 +30,6 @@ const WISHES: &[&str] = &[
     "SET jit = off",
 ];
 
-/// A writer finds all its rows by key. PostgreSQL takes every parameter for a hundred rows, whose look-up it believes
-/// to be dearer than walking through a table of a thousand; with one or thirty rows that takes several times as long.
-const WRITER_WISHES: &[&str] =
-    &["SET enable_seqscan = off", "SET enable_hashjoin = off", "SET enable_mergejoin = off"];
-
 /// An open connection. Dropping it closes the socket at once, whatever is under way.
 pub(super) struct Session {
     pub(super) client: Client,
@@ -150,8 +145,7 @@ async fn prepare(
     if let Some(schema) = address.schema() {
         settings = format!("{settings}; SET search_path TO {}", schema.identifier());
     }
-    let of_role = if role == Role::Writer { WRITER_WISHES } else { &[] };
-    let wishes = WISHES.iter().chain(of_role).map(|wish| client.batch_execute(wish));
+    let wishes = WISHES.iter().map(|wish| client.batch_execute(wish));
     let asked = pipeline::in_order(std::iter::once(client.batch_execute(&settings)).chain(wishes));
     match asked.await.into_iter().next() {
         Some(Err(error)) => Err(errors::of_statement(error, role)),
