@@ -25,7 +25,7 @@ const LAST_OF_PORTION: &str = "SELECT k.created_at_us FROM idempotency_keys k WH
 const FORGET_ANSWERS: &str = "DELETE FROM idempotency_keys WHERE created_at_us < ?";
 
 /// The one location there is for now.
-const DEFAULT_LOCATION: i64 = 1;
+pub(crate) const DEFAULT_LOCATION: i64 = 1;
 
 /// What a batch has decided so far. Rows are written as the snapshot has them in the end.
 #[derive(Debug, Default)]

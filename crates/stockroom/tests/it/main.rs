@@ -11,6 +11,9 @@ mod history;
 mod http;
 mod layers;
 mod logs;
+#[expect(dead_code, reason = "each crate uses a part of it")]
+#[path = "../../../store/tests/it/place.rs"]
+mod place;
 mod program;
 mod secrets;
 mod server;

@@ -133,9 +133,14 @@ impl Rows {
     /// # Errors
     /// [`StoreError::Unsupported`] when a text contains U+0000.
     pub fn to_value(&self) -> Result<Value, StoreError> {
+        self.to_json("null").map(Value::Text)
+    }
+
+    /// The same as a text in which `null` is what stands for no value.
+    pub(super) fn to_json(&self, null: &str) -> Result<String, StoreError> {
         let mut json = String::with_capacity(self.cells.len() * 12 + self.text.len() + 2);
-        self.write_json(&mut json)?;
-        Ok(Value::Text(json))
+        self.write_json(&mut json, null)?;
+        Ok(json)
     }
 
     /// The rows one by one.
@@ -154,8 +159,8 @@ impl Rows {
         if self.text.contains('\0') { Err(nul_refused()) } else { Ok(()) }
     }
 
-    /// Appends `[[1,"x",null],…]`.
-    pub(super) fn write_json(&self, out: &mut String) -> Result<(), StoreError> {
+    /// Appends `[[1,"x",null],…]`, with `null` as it is given.
+    pub(super) fn write_json(&self, out: &mut String, null: &str) -> Result<(), StoreError> {
         self.check()?;
         out.push('[');
         for (row, cells) in self.iter().enumerate() {
@@ -165,7 +170,7 @@ impl Rows {
                     out.push(',');
                 }
                 match cell {
-                    Cell::Null => out.push_str("null"),
+                    Cell::Null => out.push_str(null),
                     Cell::Int(value) => push_int(out, value),
                     Cell::Text(text) => push_text(out, text),
                 }

@@ -277,7 +277,8 @@ mod tests {
     const POSTGRES_ROWS: &str = "(SELECT (e->>0)::bigint AS a, (e->>1)::bigint AS b, e->>2 AS note \
                                  FROM jsonb_array_elements($1::jsonb) e) r";
     const MYSQL_ROWS: &str = "JSON_TABLE(?, '$[*]' COLUMNS(a BIGINT PATH '$[0]', b BIGINT PATH '$[1]', \
-                              note LONGTEXT PATH '$[2]')) r";
+                              note LONGTEXT /*M!100600 CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin */ \
+                              PATH '$[2]')) r";
 
     fn check(statement: SetStatement, sqlite: &str, postgres: &str, mysql: &str) {
         assert_eq!(statement.sql(Dialect::Sqlite).unwrap(), sqlite);

@@ -8,6 +8,9 @@ mod idempotency;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod meddling;
+#[cfg(test)]
+#[expect(dead_code, reason = "each crate uses a part of it")]
 mod place;
 #[cfg(test)]
 mod postgres_only;

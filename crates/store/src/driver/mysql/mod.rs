@@ -30,6 +30,9 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// A connection that has been silent for longer is asked whether it still works before a transaction relies on it.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// No value, in rows: what is not a single value becomes NULL. MySQL up to 8.0.20 takes JSON's own `null` for a text.
+const NULL: &str = "[]";
+
 /// One connection.
 pub(super) struct Connection {
     /// Absent while it is dropped.
@@ -149,9 +152,7 @@ impl Connection {
     }
 
     async fn run_set(&mut self, set: SetStatement, rows: &Rows) -> Result<u64, StoreError> {
-        let mut json = String::new();
-        rows.write_json(&mut json)?;
-        let params = values::rows_parameter(json, self.max_packet)?;
+        let params = values::rows_parameter(rows.to_json(NULL)?, self.max_packet)?;
         match self.run(Text::Set(set), params).await {
             Ok(answer) => Ok(answer.affected),
             Err(error) => Err(with_key_name(error, set)),
