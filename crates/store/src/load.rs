@@ -296,7 +296,7 @@ fn take_references(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreE
 }
 
 fn take_census(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
-    let Some(row) = rows.first() else { return Err(StoreError::decode("the census is missing")) };
+    let Some(row) = rows.into_iter().next() else { return Err(StoreError::decode("the census is missing")) };
     snapshot.census = Some(Census { users: row.int(0)?, active_admins: row.int(1)? });
     Ok(())
 }
