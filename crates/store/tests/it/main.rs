@@ -8,6 +8,10 @@ mod idempotency;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod migrations;
+#[cfg(test)]
+mod mysql_only;
+#[cfg(test)]
 mod place;
 #[cfg(test)]
 mod postgres_only;
