@@ -25,6 +25,11 @@ pub enum Change {
         /// ISO 4217 code.
         currency: String,
     },
+    /// The servers of this shop sign with the secret that has this mark.
+    NoteSecret {
+        /// What the secret can be told by, and not be guessed from.
+        mark: String,
+    },
     /// Answers kept for repeated requests before this time are forgotten.
     ForgetAnswers {
         /// Microseconds since 1970 UTC.

@@ -25,6 +25,8 @@ pub struct Keys {
     pub census: bool,
     /// In which currency does the shop keep its prices?
     pub currency: bool,
+    /// With which secret do the servers of this shop sign?
+    pub secret_mark: bool,
 }
 
 impl Keys {
@@ -39,6 +41,7 @@ impl Keys {
         self.references.extend(other.references);
         self.census |= other.census;
         self.currency |= other.currency;
+        self.secret_mark |= other.secret_mark;
     }
 }
 
@@ -96,6 +99,8 @@ pub struct Snapshot {
     pub census: Option<Census>,
     /// The shop's currency, if loaded: `Some(None)` when the shop was never opened.
     pub currency: Option<Option<String>>,
+    /// The mark of the secret that was noted last, if loaded: `Some(None)` when none ever was.
+    pub secret_mark: Option<Option<String>>,
 }
 
 /// Looks a key up that must have been loaded.
@@ -177,6 +182,7 @@ impl Snapshot {
             }
             Change::PutOrder(order) => self.put_order(order),
             Change::OpenShop { currency } => self.currency = Some(Some(currency.clone())),
+            Change::NoteSecret { mark } => self.secret_mark = Some(Some(mark.clone())),
             Change::ForgetAnswers { .. } => {}
         }
     }

@@ -1,6 +1,7 @@
 //! What can go wrong between Stockroom and its database.
 
 use std::error::Error;
+use std::sync::Arc;
 
 /// The error underneath, for the log alone: it may name SQL, columns or files.
 pub type Cause = Box<dyn Error + Send + Sync + 'static>;
@@ -96,6 +97,10 @@ pub enum StoreError {
         what: String,
     },
 
+    /// What went wrong for several who had asked together.
+    #[error(transparent)]
+    Shared(Arc<StoreError>),
+
     /// The database refused a statement for a reason that none of the others describes: a fault of ours.
     #[error("the database refused a statement")]
     Statement(#[source] Cause),
@@ -120,14 +125,15 @@ impl StoreError {
     /// Whether trying again later may help, without anybody changing the program or the data.
     #[must_use]
     pub fn is_outage(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::Conflict(_)
-                | Self::ConnectionLost(_)
-                | Self::OutcomeUnknown(_)
-                | Self::Full(_)
-                | Self::Io(_)
-        )
+            | Self::ConnectionLost(_)
+            | Self::OutcomeUnknown(_)
+            | Self::Full(_)
+            | Self::Io(_) => true,
+            Self::Shared(error) => error.is_outage(),
+            _ => false,
+        }
     }
 
     pub(crate) fn decode(what: impl Into<String>) -> Self {

@@ -15,7 +15,7 @@ use crate::rows::{search_text, user_search_text};
 use crate::tables::{
     DELETE_LEVELS, DELETE_PRODUCTS, INSERT_EVENTS, INSERT_ITEMS, INSERT_LEVELS, INSERT_MOVEMENTS,
     INSERT_ORDERS, INSERT_PRODUCTS, INSERT_USERS, UPDATE_COUNTERS, UPDATE_ITEMS, UPDATE_LEVELS,
-    UPDATE_ORDERS, UPDATE_PRODUCTS, UPDATE_USERS, UPSERT_ANSWERS, UPSERT_BATCHES, UPSERT_META,
+    UPDATE_ORDERS, UPDATE_PRODUCTS, UPDATE_USERS, UPSERT_ANSWERS, UPSERT_META,
 };
 
 /// The oldest answers go first, so many at a time: all other commands wait meanwhile.
@@ -40,12 +40,15 @@ pub(crate) struct Pending {
     /// By principal and key. One that expires within the batch is written as it is in the end.
     answers: BTreeMap<(i64, String), (IdempotencyKey, KeptAnswer)>,
     open_shop: Option<String>,
+    secret_mark: Option<String>,
     forget_before_us: Option<i64>,
+    tells_done: bool,
 }
 
 impl Pending {
     /// Takes a decision in and makes it visible to the commands that follow.
     pub(crate) fn take(&mut self, snapshot: &mut Snapshot, effects: Effects) {
+        self.tell_done();
         for change in &effects.changes {
             snapshot.apply(change);
             match change {
@@ -59,6 +62,7 @@ impl Pending {
                 Change::PutLevel(level) => drop(self.levels.insert(level.product_id)),
                 Change::PutOrder(order) => drop(self.orders.insert(order.id)),
                 Change::OpenShop { currency } => self.open_shop = Some(currency.clone()),
+                Change::NoteSecret { mark } => self.secret_mark = Some(mark.clone()),
                 Change::ForgetAnswers { before_us } => {
                     self.forget_before_us = self.forget_before_us.max(Some(*before_us));
                 }
@@ -73,6 +77,16 @@ impl Pending {
         self.answers.insert((key.principal, key.key.clone()), (key, answer));
     }
 
+    /// Somebody will be told that something is done, now or earlier.
+    pub(crate) fn tell_done(&mut self) {
+        self.tells_done = true;
+    }
+
+    /// Whether anybody will be told that something is done, even if there is nothing to write.
+    pub(crate) fn tells_done(&self) -> bool {
+        self.tells_done
+    }
+
     /// Whether there is nothing to write.
     pub(crate) fn is_empty(&self) -> bool {
         self.users.is_empty()
@@ -84,6 +98,7 @@ impl Pending {
             && self.events.is_empty()
             && self.answers.is_empty()
             && self.open_shop.is_none()
+            && self.secret_mark.is_none()
             && self.forget_before_us.is_none()
     }
 
@@ -109,17 +124,21 @@ impl Pending {
         self.events(&mut sets, lines);
         self.answers(&mut sets);
         self.counters(&mut sets, snapshot, first, lines);
-        if let Some(currency) = &self.open_shop {
-            let mut rows = Rows::new();
-            rows.push(["currency".into(), currency.into()]);
-            sets.upsert(&UPSERT_META, rows);
-        }
+        self.meta(&mut sets);
         if let Some(marker) = marker {
-            let mut rows = Rows::new();
-            rows.push([marker.id.into(), marker.sequence.into(), self.latest_us().into()]);
-            sets.upsert(&UPSERT_BATCHES, rows);
+            marker.leave(&mut sets, self.latest_us());
         }
         transaction.write(&sets).await
+    }
+
+    fn meta(&self, sets: &mut Sets) {
+        let mut rows = Rows::new();
+        for (name, value) in [("currency", &self.open_shop), ("secret_mark", &self.secret_mark)] {
+            if let Some(value) = value {
+                rows.push([name.into(), value.into()]);
+            }
+        }
+        sets.upsert(&UPSERT_META, rows);
     }
 
     /// The time of the latest command in the batch.

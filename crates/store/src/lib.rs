@@ -1,11 +1,14 @@
 //! Where Stockroom keeps its records: the only crate in which SQL is written.
 //!
-//! [`Store::write`] carries a batch of commands out in one transaction; the reads fill plain views; [`driver`] is the
-//! narrow waist, the only module that names a database driver or a dialect.
+//! [`Store::write`] carries a batch of commands out in one transaction; the reads fill plain views; [`copy`] moves a
+//! whole shop to another database; [`driver`] is the narrow waist, the only module that names a database driver or a
+//! dialect.
 
+pub mod copy;
 pub mod driver;
 mod error;
 mod flush;
+mod gather;
 mod job;
 mod load;
 mod marker;
@@ -26,6 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use driver::Database;
+use gather::Gather;
 use marker::Markers;
 
 /// The stored shop.
@@ -34,6 +38,7 @@ pub struct Store {
     database: Database,
     markers: Arc<Markers>,
     retries: Arc<Retries>,
+    sessions: Arc<Gather<Session>>,
 }
 
 /// How often a batch had to be run again, by reason. Counted from the start of the process.
@@ -59,7 +64,7 @@ impl Store {
     /// The store in an open, migrated database.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { database, markers: Arc::default(), retries: Arc::default() }
+        Self { database, markers: Arc::default(), retries: Arc::default(), sessions: Arc::default() }
     }
 
     /// What the writer has met so far.

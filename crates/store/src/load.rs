@@ -48,6 +48,7 @@ const REFERENCES: &str = "SELECT r.id FROM {rows:id int} r \
      WHERE EXISTS (SELECT 1 FROM order_items i WHERE i.product_id = r.id)";
 const CENSUS: &str = "SELECT (SELECT COUNT(*) FROM (SELECT u.id FROM users u LIMIT 1) f), \
      (SELECT COUNT(*) FROM users u WHERE u.role = 'admin' AND u.is_active = 1)";
+const SECRET_MARK: &str = "SELECT m.value FROM meta m WHERE m.name = 'secret_mark'";
 const CURRENCY: &str = "SELECT m.value FROM meta m WHERE m.name = 'currency'";
 
 /// The numbers for lines that only the writer appends: ledger and events.
@@ -104,6 +105,9 @@ pub(crate) async fn load(
     }
     if keys.currency {
         plan.ask(CURRENCY, Vec::new(), Take::Into(take_currency));
+    }
+    if keys.secret_mark {
+        plan.ask(SECRET_MARK, Vec::new(), Take::Into(take_secret_mark));
     }
     for (sql, params) in beside {
         plan.ask(sql, params, Take::Beside);
@@ -296,13 +300,18 @@ fn take_references(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreE
 }
 
 fn take_census(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
-    let Some(row) = rows.first() else { return Err(StoreError::decode("the census is missing")) };
+    let Some(row) = rows.into_iter().next() else { return Err(StoreError::decode("the census is missing")) };
     snapshot.census = Some(Census { users: row.int(0)?, active_admins: row.int(1)? });
     Ok(())
 }
 
 fn take_currency(snapshot: &mut Snapshot, mut rows: Vec<Row>) -> Result<(), StoreError> {
     snapshot.currency = Some(rows.first_mut().map(|row| row.text(0)).transpose()?);
+    Ok(())
+}
+
+fn take_secret_mark(snapshot: &mut Snapshot, mut rows: Vec<Row>) -> Result<(), StoreError> {
+    snapshot.secret_mark = Some(rows.first_mut().map(|row| row.text(0)).transpose()?);
     Ok(())
 }
 
@@ -332,6 +341,7 @@ mod tests {
             (USERNAME_OWNERS, "SEARCH u USING COVERING INDEX sqlite_autoindex_users_1 (username_key=?)"),
             (EMAIL_OWNERS, "SEARCH u USING COVERING INDEX sqlite_autoindex_users_2 (email=?)"),
             (REFERENCES, "SEARCH i EXISTS USING COVERING INDEX order_items_by_product (product_id=?)"),
+            (SECRET_MARK, "SEARCH m USING PRIMARY KEY (name=?)"),
             (CURRENCY, "SEARCH m USING PRIMARY KEY (name=?)"),
         ] {
             planner.check(sql, &[step]).await;

@@ -13,7 +13,7 @@ pub use product::{
     CreateProduct, DeleteProduct, Deleted, ProductWithStock, RestoreProduct, ToggleProduct, UpdateProduct,
     generated_sku,
 };
-pub use shop::{ForgetAnswers, OpenShop};
+pub use shop::{ForgetAnswers, NoteSecret, OpenShop};
 pub use stock::{AdjustStock, StockChange, StockLine};
 pub use user::{CreateUser, RevokeSessions, SetPassword, UpdateUser};
 

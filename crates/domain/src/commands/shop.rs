@@ -31,6 +31,32 @@ impl Command for OpenShop {
     }
 }
 
+/// Notes with which secret a server of this shop signs, so that one with another secret is noticed: its tokens are worth
+/// nothing on the others.
+#[derive(Debug, Clone)]
+pub struct NoteSecret {
+    /// What the secret can be told by, and not be guessed from.
+    pub mark: String,
+}
+
+impl Command for NoteSecret {
+    /// Whether another secret was noted before.
+    type Outcome = bool;
+
+    fn keys(&self, _: &Context) -> Keys {
+        Keys { secret_mark: true, ..Keys::default() }
+    }
+
+    fn decide(&self, snapshot: &Snapshot, context: &Context) -> Result<Decision<bool>, Rejection> {
+        let mut draft = Draft::new(snapshot, context);
+        let noted = snapshot.secret_mark.as_ref().and_then(Option::as_ref);
+        if noted != Some(&self.mark) {
+            draft.put(Change::NoteSecret { mark: self.mark.clone() });
+        }
+        Ok(draft.decide(noted.is_some_and(|noted| *noted != self.mark)))
+    }
+}
+
 /// Forgets the answers kept for repeated requests once they are too old to be asked for: the oldest first, and no more
 /// at once than others can wait for.
 #[derive(Debug, Clone)]

@@ -2,8 +2,9 @@
 
 use domain::{
     AdjustStock, ChangeOrder, Command, Context, CreateProduct, CreateUser, DeleteProduct, Deleted, Effects,
-    ForgetAnswers, Keys, OpenShop, Order, OrderChanged, OrderPlaced, PlaceOrder, ProductWithStock, Rejection,
-    RestoreProduct, RevokeSessions, SetPassword, Snapshot, ToggleProduct, UpdateProduct, UpdateUser, User,
+    ForgetAnswers, Keys, NoteSecret, OpenShop, Order, OrderChanged, OrderPlaced, PlaceOrder,
+    ProductWithStock, Rejection, RestoreProduct, RevokeSessions, SetPassword, Snapshot, ToggleProduct,
+    UpdateProduct, UpdateUser, User,
 };
 
 use crate::shop::{Shop, ensure};
@@ -70,6 +71,12 @@ impl Shows for User {
 }
 
 impl Shows for () {
+    fn shown(&self) -> Vec<Shown> {
+        Vec::new()
+    }
+}
+
+impl Shows for bool {
     fn shown(&self) -> Vec<Shown> {
         Vec::new()
     }
@@ -153,6 +160,7 @@ any_command!(
     CreateUser,
     DeleteProduct,
     ForgetAnswers,
+    NoteSecret,
     OpenShop,
     PlaceOrder,
     RestoreProduct,
@@ -175,6 +183,7 @@ impl std::fmt::Debug for Any {
             }
             Self::DeleteProduct(command) => command.fmt(f),
             Self::ForgetAnswers(command) => command.fmt(f),
+            Self::NoteSecret(command) => command.fmt(f),
             Self::OpenShop(command) => command.fmt(f),
             Self::PlaceOrder(command) => command.fmt(f),
             Self::RestoreProduct(command) => command.fmt(f),

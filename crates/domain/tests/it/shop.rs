@@ -16,6 +16,7 @@ pub(crate) struct Shop {
     pub(crate) levels: BTreeMap<ProductId, StockLevel>,
     pub(crate) orders: BTreeMap<OrderId, Order>,
     pub(crate) currency: Option<String>,
+    pub(crate) secret_mark: Option<String>,
     pub(crate) ledger: Vec<Movement>,
     pub(crate) events: Vec<RecordedEvent>,
     /// Sums of the ledger's differences per product, erased ones included.
@@ -66,6 +67,7 @@ impl Shop {
         }
         snapshot.census = keys.census.then(|| self.census());
         snapshot.currency = keys.currency.then(|| self.currency.clone());
+        snapshot.secret_mark = keys.secret_mark.then(|| self.secret_mark.clone());
         snapshot
     }
 
@@ -106,6 +108,10 @@ impl Shop {
                 Change::OpenShop { currency } => {
                     ensure!(self.currency.is_none(), "opened twice");
                     self.currency = Some(currency.clone());
+                }
+                Change::NoteSecret { mark } => {
+                    ensure!(self.secret_mark.as_ref() != Some(mark), "noted twice");
+                    self.secret_mark = Some(mark.clone());
                 }
                 Change::ForgetAnswers { .. } => {}
             }

@@ -6,8 +6,10 @@ mod in_flight;
 mod run;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use store::{Store, StoreError};
+use tokio::time::timeout;
 
 pub use committer::Committer;
 pub use run::{Answered, Failure, Keyed};
@@ -25,6 +27,9 @@ pub mod views {
         ProductSort, ProductView, Scope, Session, SortValue, Start, UserQuery, UserView,
     };
 }
+
+/// Whoever asks whether the server is ready does not wait for a database that is away.
+const READY_WITHIN: Duration = Duration::from_secs(2);
 
 /// How many password hashes may wait for their turn, for each that is being computed.
 const HASH_QUEUE: usize = 32;
@@ -114,7 +119,10 @@ impl App {
         if self.0.queue.is_closed() {
             return Err(Failure::Stopped);
         }
-        self.0.store.ping().await.map_err(|error| Failure::Storage(Arc::new(error)))
+        match timeout(READY_WITHIN, self.0.store.ping()).await {
+            Ok(answered) => answered.map_err(Failure::from),
+            Err(_) => Err(Failure::Late),
+        }
     }
 }
 

@@ -158,6 +158,12 @@ impl Secret {
         self.derive(b"stockroom idempotency fingerprint v1")
     }
 
+    /// Tells this secret from others, and nothing about it.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        hex(&self.derive(b"stockroom secret mark v1").0[..8])
+    }
+
     /// A key that reveals neither the secret nor the key of another purpose.
     fn derive(&self, label: &[u8]) -> SubKey {
         #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]

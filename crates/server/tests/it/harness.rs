@@ -22,6 +22,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::place::Place;
+
 /// The password of every account that the harness makes.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
@@ -37,7 +39,28 @@ pub(crate) struct TestApp {
     stop: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<()>>,
     committer: Option<Committer>,
-    directory: Arc<TempDir>,
+    home: Arc<Home>,
+}
+
+/// What outlives a server.
+#[derive(Debug)]
+pub(crate) struct Home {
+    place: Place,
+    secrets: TempDir,
+}
+
+impl Home {
+    async fn open(&self) -> Database {
+        Database::open(self.place.url(), Options::default()).await.unwrap()
+    }
+
+    /// Where the file is.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        match self.place.home() {
+            crate::place::Home::File(directory) => directory.path(),
+            elsewhere => panic!("not a file: {elsewhere:?}"),
+        }
+    }
 }
 
 /// What came back.
@@ -96,14 +119,15 @@ impl TestApp {
 
     /// A server with these settings on an empty shop.
     pub(crate) async fn start_with(settings: Settings) -> Self {
-        Self::start_in(Arc::new(tempfile::tempdir().unwrap()), settings).await
+        let home = Home { place: Place::new().await, secrets: tempfile::tempdir().unwrap() };
+        Self::start_in(Arc::new(home), settings).await
     }
 
-    async fn start_in(directory: Arc<TempDir>, settings: Settings) -> Self {
-        let database = Self::open(&directory).await;
+    async fn start_in(home: Arc<Home>, settings: Settings) -> Self {
+        let database = home.open().await;
         database.migrate(0).await.unwrap();
         let store = Store::new(database);
-        let secret = Secret::load_or_create(directory.path()).unwrap();
+        let secret = Secret::load_or_create(home.secrets.path()).unwrap();
         let limits = Limits::from(&settings);
         let (app, committer) = App::start(store.clone(), &secret, settings, Metrics::new()).unwrap();
         let router = server::router::build(&app).unwrap();
@@ -129,28 +153,23 @@ impl TestApp {
             stop: Some(stop),
             server: Some(server),
             committer: Some(committer),
-            directory,
+            home,
         }
     }
 
     /// Another handle to the same database, such as a second server has.
     pub(crate) async fn database(&self) -> Database {
-        Self::open(&self.directory).await
-    }
-
-    async fn open(directory: &TempDir) -> Database {
-        let url = format!("sqlite:{}", directory.path().join("test.sqlite").display());
-        Database::open(&url, Options::default()).await.unwrap()
+        self.home.open().await
     }
 
     /// Stops the server gracefully and starts another on the same database.
     pub(crate) async fn restart(self, settings: Settings) -> Self {
-        let directory = self.stop().await;
-        Self::start_in(directory, settings).await
+        let home = self.stop().await;
+        Self::start_in(home, settings).await
     }
 
     /// Stops the server gracefully: what was accepted is answered, the committer has ended.
-    pub(crate) async fn stop(mut self) -> Arc<TempDir> {
+    pub(crate) async fn stop(mut self) -> Arc<Home> {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
@@ -158,10 +177,10 @@ impl TestApp {
             server.await.unwrap();
         }
         let committer = self.committer.take();
-        let directory = Arc::clone(&self.directory);
+        let home = Arc::clone(&self.home);
         drop(self);
         tokio::task::spawn_blocking(move || committer.map(Committer::join)).await.unwrap();
-        directory
+        home
     }
 
     /// Somebody without a token.

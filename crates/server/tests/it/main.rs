@@ -29,6 +29,10 @@ mod orders;
 #[cfg(test)]
 mod permissions;
 #[cfg(test)]
+#[expect(dead_code, reason = "each crate uses a part of it")]
+#[path = "../../../store/tests/it/place.rs"]
+mod place;
+#[cfg(test)]
 mod product_lists;
 #[cfg(test)]
 mod products;

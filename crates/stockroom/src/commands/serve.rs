@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::shop::{self, Shop, execute};
 use crate::config::Config;
+use crate::lock::Use;
 use crate::{demo, lock, output};
 
 /// How often answers that nobody may ask for any more are forgotten.
@@ -23,13 +24,14 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     shop::make_data_dir(config)?;
-    let lock = config.database_url.file().map(lock::take).transpose()?;
+    let lock = config.database_url.file().map(|file| lock::take(file, Use::Serving)).transpose()?;
     // Before anything is written: a port that is taken should leave no trace.
     let listener = TcpListener::bind(config.server.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let shop = Shop::open(config).await?;
     shop.settle_currency().await?;
+    shop.note_secret(config).await?;
     let welcome = prepare(&shop, config).await?;
     let router = server::router::build(&shop.app)?;
     output::print(&greeting(&listener, &welcome, config)?)?;
@@ -73,7 +75,10 @@ async fn prepare(shop: &Shop, config: &Config) -> anyhow::Result<Welcome> {
     match (shop.is_new().await?, config.demo) {
         (true, true) => {
             let password = demo::fill(&shop.app, &config.data_dir, clock::now_us()).await?;
-            Ok(Welcome::Sample(password))
+            if password.is_none() {
+                tracing::info!("another server is adding the sample data");
+            }
+            Ok(password.map_or(Welcome::Known, Welcome::Sample))
         }
         (true, false) => Ok(Welcome::New),
         (false, true) => {

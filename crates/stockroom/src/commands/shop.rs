@@ -4,15 +4,15 @@ use std::fs::DirBuilder;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use domain::{Actor, Command, OpenShop, Rejection};
+use domain::{Actor, Command, NoteSecret, OpenShop, Rejection};
 use server::app::views::{Page, Start, UserQuery};
 use server::app::{Answered, App, Committer};
 use server::clock;
 use server::http::metrics::Metrics;
 use store::Store;
-use store::driver::{Database, Options};
+use store::driver::Database;
 
-use crate::config::Config;
+use crate::config::{Config, DatabaseUrl};
 
 /// Makes the data directory where it is missing. What lies there (orders, the secret) is nobody else's business.
 pub(super) fn make_data_dir(config: &Config) -> anyhow::Result<()> {
@@ -28,11 +28,28 @@ pub(super) fn make_data_dir(config: &Config) -> anyhow::Result<()> {
 /// Opens the database, and makes the data directory for it where that is missing.
 pub(super) async fn open_database(config: &Config) -> anyhow::Result<Database> {
     make_data_dir(config)?;
-    let delay = config.test_sync_delay;
-    let options = Options { sync_delay: (!delay.is_zero()).then_some(delay), ..Options::default() };
-    Database::open(config.database_url.expose(), options)
+    Database::open(config.database_url.expose(), config.database_options())
         .await
         .with_context(|| format!("cannot open the database {}", config.database_url))
+}
+
+/// Refuses an embedded database that does not exist. Opening would make it.
+pub(super) fn require_file(url: &DatabaseUrl) -> anyhow::Result<()> {
+    match url.file().filter(|file| !file.is_file()) {
+        Some(file) => anyhow::bail!("there is no database at {}", file.display()),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a database of which a part is missing.
+pub(super) async fn require_complete(store: &Store, config: &Config) -> anyhow::Result<()> {
+    if store.is_unfinished_copy().await? {
+        anyhow::bail!(
+            "{} is an unfinished copy: finish it by giving the same `stockroom copy` command again, or empty it",
+            config.database_url
+        );
+    }
+    Ok(())
 }
 
 /// A shop that can carry commands out.
@@ -44,7 +61,7 @@ pub(super) struct Shop {
 }
 
 impl Shop {
-    /// Opens and migrates the database, and starts the committer.
+    /// Opens and migrates the database, and starts the committer. An unfinished copy is refused.
     pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
         let database = open_database(config).await?;
         let applied = database.migrate(clock::now_us()).await.context("cannot migrate the database")?;
@@ -52,6 +69,7 @@ impl Shop {
             tracing::info!(version = migration.version, name = migration.name, "applied a migration");
         }
         let store = Store::new(database.clone());
+        require_complete(&store, config).await?;
         let secret = config.signing_secret()?;
         let (app, committer) = App::start(store, &secret, config.server.clone(), Metrics::new())
             .context("cannot start the committer")?;
@@ -68,6 +86,18 @@ impl Shop {
             )),
             Err(rejection) => Err(anyhow::anyhow!("the shop cannot be opened: {rejection:?}")),
         }
+    }
+
+    /// Warns when another server of this shop, or this one earlier, signed with another secret.
+    pub(super) async fn note_secret(&self, config: &Config) -> anyhow::Result<()> {
+        let mark = config.signing_secret()?.mark();
+        if execute(&self.app, NoteSecret { mark }).await?.is_ok_and(|was_another| was_another) {
+            tracing::warn!(
+                "this shop was served with another secret before: tokens issued with that one are worth nothing here, \
+                 nor those of other servers that still use it; give all servers of a shop the same STOCKROOM_SECRET"
+            );
+        }
+        Ok(())
     }
 
     /// Whether nobody has an account yet.

@@ -20,9 +20,13 @@ pub(crate) use layers::{Given, Origin, Sources};
 pub(crate) use secret::{DatabaseUrl, Secret};
 use server::auth::secret::SecretError;
 use server::settings::Settings;
+use store::driver::Options;
 pub(crate) use table::{Reach, SETTINGS, Setting, Shape};
 
 use crate::failure::UsageError;
+
+/// Connections for reading from a database on a network, where each waits for the network most of the time.
+const NETWORK_READERS: usize = 16;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +37,29 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// How to use the database.
+#[derive(Debug)]
+pub(crate) struct DatabaseUse {
+    /// Connections for reading; `None` means as many as suit the kind of database.
+    pub(crate) connections: Option<usize>,
+    /// How long opening one connection may take.
+    pub(crate) connect_timeout: Duration,
+    /// How long one statement may take.
+    pub(crate) statement_timeout: Duration,
+    /// How long a transaction waits for locked rows.
+    pub(crate) lock_timeout: Duration,
+    /// Statements that each connection keeps prepared.
+    pub(crate) statement_cache: usize,
+}
+
+impl Default for DatabaseUse {
+    fn default() -> Self {
+        let Options { connect_timeout, statement_timeout, lock_timeout, statement_cache, .. } =
+            Options::default();
+        Self { connections: None, connect_timeout, statement_timeout, lock_timeout, statement_cache }
+    }
+}
+
 /// Everything the program was told, valid as a whole.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -40,6 +67,8 @@ pub(crate) struct Config {
     pub(crate) config: Option<PathBuf>,
     /// The database; set in every loaded configuration, a file in `data_dir` by default.
     pub(crate) database_url: DatabaseUrl,
+    /// How to use it.
+    pub(crate) database: DatabaseUse,
     /// Where the program keeps what it makes itself: the default database, the generated secret.
     pub(crate) data_dir: PathBuf,
     /// What signs tokens, given by the operator; `None` means the one kept in `data_dir`.
@@ -67,6 +96,7 @@ impl Default for Config {
         Self {
             config: None,
             database_url: DatabaseUrl::default(),
+            database: DatabaseUse::default(),
             data_dir: PathBuf::from("./data"),
             secret: None,
             secret_file: None,
@@ -100,6 +130,23 @@ impl Config {
         }
     }
 
+    /// The options for opening the database.
+    pub(crate) fn database_options(&self) -> Options {
+        let DatabaseUse { connections, connect_timeout, statement_timeout, lock_timeout, statement_cache } =
+            self.database;
+        let usual = if self.database_url.is_sqlite() { Options::default().readers } else { NETWORK_READERS };
+        Options {
+            readers: connections.unwrap_or(usual),
+            connect_timeout,
+            statement_timeout,
+            lock_timeout,
+            statement_cache,
+            patience: self.server.patience,
+            sync_delay: (!self.test_sync_delay.is_zero()).then_some(self.test_sync_delay),
+            ..Options::default()
+        }
+    }
+
     /// Every setting with its value, safe to show, and its origin. Test-only settings appear when they are set.
     pub(crate) fn in_force(&self) -> impl Iterator<Item = (&'static Setting, String, Origin)> {
         SETTINGS.iter().filter(|setting| !setting.hidden || self.is_given(setting.key)).map(|setting| {
@@ -126,6 +173,10 @@ pub(crate) fn load(sources: &Sources) -> Result<Config, UsageError> {
     }
     if !config.is_given("database_url") {
         config.database_url = DatabaseUrl::in_directory(&config.data_dir);
+    }
+    if !config.is_given("database_wait_seconds") {
+        // Whoever gives requests little time is still told that the database is away, and not that time is up.
+        config.server.patience = config.server.patience.min(config.server.request_timeout * 2 / 3);
     }
     secret::read_file(&mut config, &mut complaints);
     rules::check(&config, &refused, &mut complaints);

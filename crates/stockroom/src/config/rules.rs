@@ -30,6 +30,7 @@ const RULES: &[(&[&str], Rule)] = &[
     (&["allow_privileged_anonymous", "anonymous_role"], allowance_needs_a_reason),
     (&["secret", "secret_file"], one_secret),
     (&["access_token_minutes", "refresh_token_days"], refresh_tokens_live_longer),
+    (&["database_wait_seconds", "request_timeout_seconds"], answers_come_before_the_timeout),
     (&["test_sync_delay_us", "database_url"], delay_needs_a_file),
 ];
 
@@ -74,6 +75,15 @@ fn refresh_tokens_live_longer(config: &Config) -> Option<String> {
     let server = &config.server;
     (server.refresh_token_life <= server.access_token_life).then(|| {
         "a refresh token must outlive an access token: write fewer access_token_minutes or more refresh_token_days"
+            .to_owned()
+    })
+}
+
+fn answers_come_before_the_timeout(config: &Config) -> Option<String> {
+    let is_given = config.is_given("database_wait_seconds");
+    (is_given && config.server.patience >= config.server.request_timeout).then(|| {
+        "a request would time out before it could be told that the database is away: \
+         write fewer database_wait_seconds or more request_timeout_seconds"
             .to_owned()
     })
 }

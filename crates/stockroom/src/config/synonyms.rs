@@ -71,8 +71,7 @@ pub(super) fn database_url(
         }
         url += &format!("{}:{port}/{}", encode_host(host), encode(name));
         if let Some(schema) = family.schema.and_then(value) {
-            // How PostgreSQL takes a setting for the session within a URL.
-            url += &format!("?options={}", encode(&format!("-csearch_path={schema}")));
+            url += &format!("?schema={}", encode(schema));
         }
         let parts = [
             Some(family.host),
@@ -124,8 +123,7 @@ mod tests {
             ("DB_PASSWORD", "p@ss/w:rd?#"),
             ("DB_SCHEMA", "tony"),
         ];
-        let wanted =
-            "postgres://tony:p%40ss%2Fw%3Ard%3F%23@db.example:6543/shop?options=-csearch_path%3Dtony";
+        let wanted = "postgres://tony:p%40ss%2Fw%3Ard%3F%23@db.example:6543/shop?schema=tony";
         let names = "DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD, DB_SCHEMA";
         assert_eq!(url(&all), Ok(Some((wanted.to_owned(), names.to_owned()))));
 

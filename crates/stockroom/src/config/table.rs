@@ -138,6 +138,68 @@ pub(crate) static SETTINGS: &[Setting] = &[
         .fallback("sqlite:stockroom.sqlite in the data directory")
     },
     Setting::new(
+        "database_connections",
+        "database-connections",
+        "COUNT",
+        "Most connections for reading from the database; writing takes one more",
+        |config, raw| parse::whole(raw, 1..=1000).map(|count| config.database.connections = Some(count)),
+        |config| config.database.connections.map_or_else(String::new, |count| count.to_string()),
+    )
+    .fallback("4 on SQLite, 16 on PostgreSQL and MySQL"),
+    Setting::new(
+        "database_wait_seconds",
+        "database-wait-seconds",
+        "SECONDS",
+        "How long a request waits for its turn to write, and for a PostgreSQL or MySQL that is away, before it is answered 503",
+        |config, raw| {
+            config.server.patience = parse::duration(raw, 1..=600, 1)?;
+            Ok(())
+        },
+        |config| config.server.patience.as_secs().to_string(),
+    )
+    .fallback("10, or two thirds of request_timeout_seconds if that is less"),
+    Setting::new(
+        "database_connect_timeout_seconds",
+        "database-connect-timeout-seconds",
+        "SECONDS",
+        "How long opening one connection to PostgreSQL or MySQL may take",
+        |config, raw| {
+            config.database.connect_timeout = parse::duration(raw, 1..=600, 1)?;
+            Ok(())
+        },
+        |config| config.database.connect_timeout.as_secs().to_string(),
+    ),
+    Setting::new(
+        "database_statement_timeout_seconds",
+        "database-statement-timeout-seconds",
+        "SECONDS",
+        "How long one statement may take in PostgreSQL or MySQL",
+        |config, raw| {
+            config.database.statement_timeout = parse::duration(raw, 1..=3600, 1)?;
+            Ok(())
+        },
+        |config| config.database.statement_timeout.as_secs().to_string(),
+    ),
+    Setting::new(
+        "database_lock_timeout_seconds",
+        "database-lock-timeout-seconds",
+        "SECONDS",
+        "How long a transaction waits for rows that another server has locked in PostgreSQL or MySQL, before it is run again",
+        |config, raw| {
+            config.database.lock_timeout = parse::duration(raw, 1..=600, 1)?;
+            Ok(())
+        },
+        |config| config.database.lock_timeout.as_secs().to_string(),
+    ),
+    Setting::new(
+        "database_statement_cache",
+        "database-statement-cache",
+        "COUNT",
+        "Most statements of lists that each connection keeps prepared; 0 prepares none, for a PgBouncer before 1.21 in transaction mode",
+        |config, raw| parse::whole(raw, 0..=10_000).map(|count| config.database.statement_cache = count),
+        |config| config.database.statement_cache.to_string(),
+    ),
+    Setting::new(
         "data_dir",
         "data-dir",
         "DIR",

@@ -36,17 +36,20 @@ const CUSTOMERS: [(&str, &str); 6] = [
 ];
 
 /// Fills a shop that nobody has used yet with what led up to `now_us` (microseconds since 1970 UTC), and returns the
-/// password of the sample accounts.
-pub(crate) async fn fill(app: &App, data_dir: &Path, now_us: i64) -> anyhow::Result<String> {
+/// password of the sample accounts; `None` when another server on the same database was faster.
+pub(crate) async fn fill(app: &App, data_dir: &Path, now_us: i64) -> anyhow::Result<Option<String>> {
     let password = new_password(data_dir)?;
     let sample = Sample { app, start_us: (now_us / DAY_US - DAYS) * DAY_US, now_us };
-    let (staff, customers) = sample.add_users(&password).await?;
+    let Some((staff, customers)) = sample.add_users(&password).await? else {
+        std::fs::remove_file(data_dir.join(UNFINISHED_FILE)).context("cannot remove the demo password")?;
+        return Ok(None);
+    };
     let goods = sample.add_products(staff).await?;
     let orders = sample.trade(staff, &customers, &goods).await?;
     std::fs::rename(data_dir.join(UNFINISHED_FILE), data_dir.join(PASSWORD_FILE))
         .context("cannot keep the demo password")?;
     tracing::info!(products = goods.len(), orders, "added sample data");
-    Ok(password)
+    Ok(Some(password))
 }
 
 /// The password of the sample accounts, if there are any.
@@ -56,8 +59,8 @@ pub(crate) async fn fill(app: &App, data_dir: &Path, now_us: i64) -> anyhow::Res
 pub(crate) fn kept_password(data_dir: &Path) -> anyhow::Result<Option<String>> {
     if data_dir.join(UNFINISHED_FILE).exists() {
         anyhow::bail!(
-            "an earlier start with --demo was interrupted and left half of the sample data; remove {} to start over, \
-             or start without --demo",
+            "an earlier start with --demo was interrupted and left half of the sample data; remove {} (and \
+             empty the database, if that is elsewhere) to start over, or start without --demo",
             data_dir.display()
         );
     }
@@ -133,7 +136,9 @@ impl Sample<'_> {
         done
     }
 
-    async fn add_users(&self, password: &str) -> anyhow::Result<(Actor, Vec<Actor>)> {
+    /// The one who keeps the stock, and the customers; `None` when somebody else has the first account already. Of two
+    /// servers that begin at once, one gets it and goes on alone.
+    async fn add_users(&self, password: &str) -> anyhow::Result<Option<(Actor, Vec<Actor>)>> {
         let office = [("admin", "Ada Administrator", Role::Admin), ("staff", "Sam Staff", Role::Staff)];
         let customers = CUSTOMERS.map(|(name, full_name)| (name, full_name, Role::Customer));
         let people = || office.into_iter().chain(customers);
@@ -147,12 +152,16 @@ impl Sample<'_> {
                 role: Some(role),
                 password_hash: password_hash?,
             };
-            let user = granted(self.at(Actor::SYSTEM, self.start_us, command).await?)?;
+            let added = self.at(Actor::SYSTEM, self.start_us, command).await?;
+            if actors.is_empty() && matches!(added, Err(Rejection::UsernameTaken(_))) {
+                return Ok(None);
+            }
+            let user = granted(added)?;
             actors.push(Actor { user_id: Some(user.id), role });
         }
         let customers = actors.split_off(office.len());
         let staff = actors.pop().unwrap_or(Actor::SYSTEM);
-        Ok((staff, customers))
+        Ok(Some((staff, customers)))
     }
 
     async fn add_products(&self, staff: Actor) -> anyhow::Result<Vec<Good>> {

@@ -23,6 +23,8 @@ pub(crate) struct Answer {
     pub(crate) text: String,
     /// Whether the server said that this is the repetition of an earlier answer.
     pub(crate) is_replayed: bool,
+    /// Seconds after which to come back, if it said so.
+    pub(crate) retry_after: Option<u32>,
 }
 
 impl Client {
@@ -108,13 +110,14 @@ fn read_answer(connection: &mut BufReader<TcpStream>) -> io::Result<(Answer, boo
     let status = next_line(connection)?;
     let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
     let status = status.ok_or_else(|| broken("no status"))?;
-    let (mut length, mut is_replayed, mut is_last) = (0, false, false);
+    let (mut length, mut is_replayed, mut retry_after, mut is_last) = (0, false, None, false);
     loop {
         let line = next_line(connection)?;
         let Some((name, value)) = line.split_once(':') else { break };
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.trim().parse().map_err(|_| broken("no length"))?,
             "idempotency-replayed" => is_replayed = value.trim() == "true",
+            "retry-after" => retry_after = value.trim().parse().ok(),
             "connection" => is_last = value.trim() == "close",
             _ => {}
         }
@@ -122,5 +125,5 @@ fn read_answer(connection: &mut BufReader<TcpStream>) -> io::Result<(Answer, boo
     let mut body = vec![0; length];
     connection.read_exact(&mut body)?;
     let text = String::from_utf8(body).map_err(|_| broken("not UTF-8"))?;
-    Ok((Answer { status, text, is_replayed }, is_last))
+    Ok((Answer { status, text, is_replayed, retry_after }, is_last))
 }

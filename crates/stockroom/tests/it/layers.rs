@@ -90,7 +90,9 @@ fn every_setting_can_be_read_from_the_file() {
                 allocate_at = 'confirmation'\ncurrency = 'EUR'\ncors_origin = '*'\naccess_token_minutes = 5\n\
                 refresh_token_days = 2\nmax_batch = 1\nqueue_limit = 10\nmax_body_bytes = 1024\nmax_connections = 5\n\
                 hash_concurrency = 1\nheader_timeout_seconds = 2\nrequest_timeout_seconds = 3\n\
-                shutdown_grace_seconds = 0\ntest_sync_delay_us = 3000\n";
+                database_connections = 5\ndatabase_wait_seconds = 2\ndatabase_connect_timeout_seconds = 1\n\
+                database_statement_timeout_seconds = 7\ndatabase_lock_timeout_seconds = 3\n\
+                database_statement_cache = 0\nshutdown_grace_seconds = 0\ntest_sync_delay_us = 3000\n";
     let ran = Place::new().file("stockroom.toml", text).run(&["config"]);
     for line in text.lines() {
         let (key, value) = line.split_once(" = ").unwrap();
@@ -133,7 +135,7 @@ fn old_names_of_the_database_still_work() {
     let place = Place::new().file(".env", old);
     let ran = place.run(&["config"]);
     let shown = pair(
-        "postgres://tony:***@db.example:5433/shop?options=-csearch_path%3Dtony",
+        "postgres://tony:***@db.example:5433/shop?schema=tony",
         "DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD, DB_SCHEMA (deprecated)",
     );
     assert_eq!(ran.shown("database_url"), shown);
@@ -158,4 +160,14 @@ fn old_names_of_the_database_still_work() {
         .variable("database_port", "x")
         .run(&["config"])
         .refused(&["database_port: database port = \"x\": write a number from 1 to 65535"]);
+}
+
+#[test]
+fn requests_with_little_time_wait_less_for_the_database() {
+    let place = Place::new();
+    assert_eq!(place.run(&["config"]).shown("database_wait_seconds"), pair("10", "default"));
+    let short = ["config", "--request-timeout-seconds", "6"];
+    assert_eq!(place.run(&short).shown("database_wait_seconds"), pair("4", "default"));
+    let refused = place.run(&["config", "--request-timeout-seconds", "6", "--database-wait-seconds", "6"]);
+    assert!(refused.failed(2).contains("fewer database_wait_seconds"), "{}", refused.errors);
 }

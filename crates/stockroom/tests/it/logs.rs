@@ -57,7 +57,7 @@ fn session(server: &Server) -> Vec<String> {
 #[test]
 fn logs_hold_no_secret() {
     for (format, level) in [("text", "debug"), ("json", "debug"), ("json", "trace")] {
-        let place = Place::new().variable("STOCKROOM_SECRET", SECRET);
+        let place = Place::with_shop().variable("STOCKROOM_SECRET", SECRET);
         let server = Server::start(&place, &["--log-format", format, "--log-level", level]);
         let secrets = session(&server);
         assert_eq!(server.stop(), 0);
@@ -83,7 +83,7 @@ fn logs_hold_no_secret() {
 
 #[test]
 fn a_secret_that_was_made_is_not_told() {
-    let place = Place::new();
+    let place = Place::with_shop();
     let server = Server::start(&place, &["--demo", "--log-level", "trace"]);
     let key = place.read("data/secret.key");
     let password = place.read("data/demo-password");
@@ -93,4 +93,16 @@ fn a_secret_that_was_made_is_not_told() {
     let log = place.read(Server::LOG);
     assert!(!log.contains(key.trim()) && !greeting.contains(key.trim()));
     assert!(!log.contains(password.trim()), "the greeting tells the password, the log does not");
+}
+
+#[test]
+fn a_secret_that_differs_from_the_last_is_warned_of_once() {
+    let warnings = |place: &Place| {
+        assert_eq!(Server::start(place, &[]).stop(), 0);
+        place.read(Server::LOG).matches("served with another secret before").count()
+    };
+    let place = Place::with_shop();
+    assert_eq!((warnings(&place), warnings(&place)), (0, 0));
+    let place = place.variable("STOCKROOM_SECRET", SECRET);
+    assert_eq!((warnings(&place), warnings(&place)), (1, 1));
 }

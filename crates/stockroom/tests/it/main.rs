@@ -4,13 +4,18 @@
 
 mod accounts;
 mod bad_values;
+mod caller;
 mod commands;
+mod copy;
 mod crash;
 mod demo;
 mod history;
 mod http;
 mod layers;
 mod logs;
+#[expect(dead_code, reason = "each crate uses a part of it")]
+#[path = "../../../store/tests/it/place.rs"]
+mod place;
 mod program;
 mod secrets;
 mod server;

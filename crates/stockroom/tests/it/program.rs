@@ -6,10 +6,14 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::place::Place as Database;
+
 /// A working directory and an environment for the program; nothing of the test's own surroundings leaks in.
 pub(crate) struct Place {
     directory: TempDir,
     environment: Vec<(String, String)>,
+    /// The database, if it is not the file that the program makes by itself. Dropped last.
+    _database: Option<Database>,
 }
 
 /// What a run of the program left behind.
@@ -24,7 +28,14 @@ pub(crate) struct Ran {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self { directory: TempDir::new().unwrap(), environment: Vec::new() }
+        Self { directory: TempDir::new().unwrap(), environment: Vec::new(), _database: None }
+    }
+
+    /// A place whose program uses the kind of database that is being tested.
+    pub(crate) fn with_shop() -> Self {
+        let Some(database) = Database::elsewhere() else { return Self::new() };
+        let place = Self::new().variable("STOCKROOM_DATABASE_URL", database.url());
+        Self { _database: Some(database), ..place }
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicI64;
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
-use crate::crash::{Caller, check, furnish, look};
+use crate::caller::{Caller, check, furnish, look};
 use crate::http::Client;
 use crate::program::Place;
 use crate::server::Server;
@@ -16,7 +16,7 @@ const SLOW_DISK: [&str; 2] = ["--test-sync-delay-us", "20000"];
 
 #[test]
 fn a_server_that_is_asked_to_stop_answers_what_it_accepted() {
-    let place = Place::new();
+    let place = Place::with_shop();
     let token = furnish(&place, &[]);
     let marks = AtomicI64::new(1);
     let mut callers: Vec<Caller> = (1..=8).map(|nth| Caller::new(0x5eed * nth)).collect();
@@ -44,7 +44,7 @@ fn a_server_that_is_asked_to_stop_answers_what_it_accepted() {
 
 #[test]
 fn a_request_that_never_ends_is_cut_when_the_grace_period_is_over() {
-    let place = Place::new();
+    let place = Place::with_shop();
     let server = Server::start(&place, &["--shutdown-grace-seconds", "1"]);
     let mut stuck = TcpStream::connect(server.address).unwrap();
     stuck.write_all(b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{").unwrap();
@@ -63,21 +63,6 @@ fn a_request_that_never_ends_is_cut_when_the_grace_period_is_over() {
 }
 
 #[test]
-fn one_database_has_one_server() {
-    let place = Place::new();
-    let first = Server::start(&place, &[]);
-    let second = place.run(&["serve", "--listen", "127.0.0.1:0"]);
-    let refusal = second.failed(1);
-    assert!(refusal.contains(&format!("process {} is serving", first.pid())), "{refusal}");
-    assert!(refusal.contains("stop it first"), "{refusal}");
-    // Looking and migrating do not need the lock.
-    place.run(&["verify"]).succeeded();
-    place.run(&["migrate"]).succeeded();
-    first.kill();
-    assert_eq!(Server::start(&place, &[]).stop(), 0);
-}
-
-#[test]
 fn a_port_that_is_taken_leaves_no_trace() {
     let place = Place::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -89,7 +74,7 @@ fn a_port_that_is_taken_leaves_no_trace() {
 
 #[test]
 fn an_interrupt_ends_a_server_like_a_termination() {
-    let place = Place::new();
+    let place = Place::with_shop();
     let server = Server::start(&place, &[]);
     server.client().get("/healthz");
     server.signal("INT");
@@ -99,7 +84,7 @@ fn an_interrupt_ends_a_server_like_a_termination() {
 
 #[test]
 fn commands_find_their_turn_beside_a_busy_server() {
-    let place = Place::new();
+    let place = Place::with_shop();
     let token = furnish(&place, &[]);
     let marks = AtomicI64::new(1);
     // They expect 200 and 201 throughout, also while another process writes.
@@ -118,4 +103,23 @@ fn commands_find_their_turn_beside_a_busy_server() {
         assert_eq!(server.stop(), 0);
     });
     place.run(&["verify"]).succeeded();
+}
+
+mod sqlite_only {
+    use super::*;
+
+    #[test]
+    fn one_database_has_one_server() {
+        let place = Place::new();
+        let first = Server::start(&place, &[]);
+        let second = place.run(&["serve", "--listen", "127.0.0.1:0"]);
+        let refusal = second.failed(1);
+        assert!(refusal.contains(&format!("process {} is serving", first.pid())), "{refusal}");
+        assert!(refusal.contains("stop it first"), "{refusal}");
+        // Looking and migrating do not need the lock.
+        place.run(&["verify"]).succeeded();
+        place.run(&["migrate"]).succeeded();
+        first.kill();
+        assert_eq!(Server::start(&place, &[]).stop(), 0);
+    }
 }

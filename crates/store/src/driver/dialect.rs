@@ -37,6 +37,16 @@ pub enum Kind {
     Text,
 }
 
+/// Texts compare by code point, and a space at their end counts as on the other databases: `utf8mb4_bin` would take
+/// `'a'` and `'a '` for the same key. The collation that does so has a name in MySQL and another in MariaDB. Each reads
+/// its own: `/*!50717` is code for MySQL from 5.7.17 on, but not for MariaDB, which passes over 5.7 to 5.9; `/*M!` is
+/// code for MariaDB alone.
+const MYSQL_TABLE: &str = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 \
+     /*!50717 COLLATE=utf8mb4_0900_bin */ /*M!100200 COLLATE=utf8mb4_nopad_bin */";
+
+/// MariaDB would give texts in rows the character set of the database, MySQL gives them that of the connection.
+const MYSQL_ROW_TEXT: &str = "/*M!100600 CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin */";
+
 impl Kind {
     /// The word a `{rows:…}` source uses for it.
     pub(super) fn word(self) -> &'static str {
@@ -117,7 +127,7 @@ impl Expansion {
             ("end", Sqlite) => "STRICT",
             ("clustered", Sqlite) => "WITHOUT ROWID, STRICT",
             ("end" | "clustered", Postgres) | ("for update", Sqlite) => "",
-            ("end" | "clustered", MySql) => "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+            ("end" | "clustered", MySql) => MYSQL_TABLE,
             ("for update", Postgres | MySql) => "FOR UPDATE",
             _ => return self.macro_with_argument(name),
         };
@@ -161,7 +171,9 @@ impl Expansion {
                 (Dialect::Postgres, Kind::Int) => write!(self.text, "(e->>{index})::bigint AS {name}"),
                 (Dialect::Postgres, Kind::Text) => write!(self.text, "e->>{index} AS {name}"),
                 (Dialect::MySql, Kind::Int) => write!(self.text, "{name} BIGINT PATH '$[{index}]'"),
-                (Dialect::MySql, Kind::Text) => write!(self.text, "{name} LONGTEXT PATH '$[{index}]'"),
+                (Dialect::MySql, Kind::Text) => {
+                    write!(self.text, "{name} LONGTEXT {MYSQL_ROW_TEXT} PATH '$[{index}]'")
+                }
             };
         }
         match self.dialect {
@@ -220,7 +232,7 @@ mod tests {
             "SELECT r.id FROM t JOIN (SELECT (e->>0)::bigint AS id, e->>1 AS name \
              FROM jsonb_array_elements($1::jsonb) e) r ON t.id = r.id WHERE t.x = $2 FOR UPDATE",
             "SELECT r.id FROM t JOIN JSON_TABLE(?, '$[*]' COLUMNS(id BIGINT PATH '$[0]', \
-             name LONGTEXT PATH '$[1]')) r ON t.id = r.id WHERE t.x = ? FOR UPDATE",
+             name LONGTEXT /*M!100600 CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin */ PATH '$[1]')) r ON t.id = r.id WHERE t.x = ? FOR UPDATE",
         );
     }
 
@@ -232,14 +244,16 @@ mod tests {
             "CREATE TABLE t (id BIGINT PRIMARY KEY, k VARCHAR(16) COLLATE \"C\" NOT NULL, n BIGINT, \
              x TEXT COLLATE \"C\") ",
             "CREATE TABLE t (id BIGINT PRIMARY KEY, k VARCHAR(16) NOT NULL, n BIGINT, x LONGTEXT) \
-             ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+             ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 \
+             /*!50717 COLLATE=utf8mb4_0900_bin */ /*M!100200 COLLATE=utf8mb4_nopad_bin */",
         );
         check(
             "CREATE TABLE t (a {int}, PRIMARY KEY (a)) {clustered}",
             "CREATE TABLE t (a INTEGER, PRIMARY KEY (a)) WITHOUT ROWID, STRICT",
             "CREATE TABLE t (a BIGINT, PRIMARY KEY (a)) ",
             "CREATE TABLE t (a BIGINT, PRIMARY KEY (a)) \
-             ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+             ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 \
+             /*!50717 COLLATE=utf8mb4_0900_bin */ /*M!100200 COLLATE=utf8mb4_nopad_bin */",
         );
     }
 

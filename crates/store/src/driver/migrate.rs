@@ -1,8 +1,24 @@
-//! The schema, in numbered steps.
+//! The schema, in numbered steps, under a lock that is a row: several servers may start at once.
+//!
+//! SQLite and PostgreSQL undo definitions with the transaction in which they were made, so all steps and the lock are
+//! one transaction. MySQL commits with each definition, which would also let go of the lock. There, one connection
+//! holds it while others work, and a step that was interrupted is carried out once more: what is there already counts
+//! as done. Therefore each statement of a step creates something, or inserts rows with keys. The nodes of a Galera
+//! cluster do not see each other's lock; they carry out definitions in one order, and what one of them did counts as
+//! done for the other.
 
 use super::lexer::statements;
-use super::{Database, Transaction};
+use super::{Database, Dialect, Row, Transaction, mysql};
 use crate::StoreError;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long to wait for another server that is migrating, or for a table that is in use.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// The pause before trying again.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How often a connection may break, or the table of migrations be made by somebody else at the same moment.
+const MISFORTUNES: u32 = 3;
 
 /// One step of the schema.
 #[derive(Debug, Clone, Copy)]
@@ -35,23 +51,104 @@ pub struct AppliedMigration {
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     version {id}, name {key 64} NOT NULL, checksum {key 16} NOT NULL, applied_at_us {int} NOT NULL) {end}";
-const SELECT_APPLIED: &str = "SELECT version, checksum FROM schema_migrations ORDER BY version";
+const SELECT_APPLIED: &str =
+    "SELECT m.version, m.checksum FROM schema_migrations m WHERE m.version > 0 ORDER BY m.version";
 const INSERT_APPLIED: &str =
     "INSERT INTO schema_migrations (version, name, checksum, applied_at_us) VALUES (?, ?, ?, ?)";
 
-/// Applies what is missing, all of it in one transaction, which also keeps two processes from doing so at once.
+/// The row that is locked has a version that no step has. SQLite does not need it: there is one writer.
+const TAKE_LOCK: &str = "SELECT m.version FROM schema_migrations m WHERE m.version = 0 {for update}";
+const INSERT_LOCK: &str = "INSERT INTO schema_migrations (version, name, checksum, applied_at_us) \
+     VALUES (0, 'lock', '', 0)";
+const INSERT_LOCK_ONCE: &str = "INSERT INTO schema_migrations (version, name, checksum, applied_at_us) \
+     VALUES (0, 'lock', '', 0) ON CONFLICT (version) DO NOTHING";
+/// MySQL: the connection with the lock is silent for as long as a definition takes.
+const HOLD_LOCK: &str = "SET SESSION wait_timeout = 3600 /*M!100600 , idle_transaction_timeout = 3600, \
+     idle_write_transaction_timeout = 3600 */";
+const COUNT_NOTES: &str = "SELECT COUNT(*) FROM schema_migrations";
+
+/// Whether there is a table of migrations: 1 or 0.
+fn find_notes(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => {
+            "SELECT COUNT(*) FROM sqlite_master s WHERE s.type = 'table' AND s.name = 'schema_migrations'"
+        }
+        Dialect::Postgres => "SELECT COUNT(to_regclass('schema_migrations'))",
+        Dialect::MySql => {
+            "SELECT COUNT(*) FROM information_schema.tables t \
+             WHERE t.table_schema = DATABASE() AND t.table_name = 'schema_migrations'"
+        }
+    }
+}
+
+/// Applies what is missing. Where nothing is, nothing is locked or written, nor are rights to do so needed.
 pub(super) async fn migrate(
     database: &Database,
     migrations: &[Migration],
     now_us: i64,
 ) -> Result<Vec<AppliedMigration>, StoreError> {
-    let mut transaction = database.begin().await?;
+    let (give_up, mut misfortunes) = (Instant::now() + LONGEST_WAIT, 0);
+    loop {
+        let error = match attempt(database, migrations, now_us).await {
+            Ok(applied) => return Ok(applied),
+            Err(error) => error,
+        };
+        let may_pass = match error {
+            StoreError::Conflict(_) => true,
+            StoreError::ConnectionLost(_) | StoreError::Statement(_) => {
+                misfortunes += 1;
+                misfortunes <= MISFORTUNES
+            }
+            _ => false,
+        };
+        // SQLite has waited for the other process by itself.
+        if database.dialect() == Dialect::Sqlite || !may_pass || Instant::now() > give_up {
+            return Err(error);
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+async fn attempt(
+    database: &Database,
+    migrations: &[Migration],
+    now_us: i64,
+) -> Result<Vec<AppliedMigration>, StoreError> {
+    if missing(database, migrations).await? == 0 {
+        return Ok(Vec::new());
+    }
+    match database.dialect() {
+        Dialect::Sqlite | Dialect::Postgres => in_one_transaction(database, migrations, now_us).await,
+        Dialect::MySql => beside_a_lock(database, migrations, now_us).await,
+    }
+}
+
+/// How many of the migrations the database still lacks. Changes nothing.
+pub(super) async fn missing(database: &Database, migrations: &[Migration]) -> Result<usize, StoreError> {
+    let mut reader = database.reader().await?;
+    let found = reader.query(find_notes(database.dialect()), &[]).await?;
+    if count(&found)? == 0 {
+        return Ok(migrations.len());
+    }
+    let rows = reader.query(SELECT_APPLIED, &[]).await?;
+    Ok(migrations.len() - applied_before(&rows, migrations)?)
+}
+
+async fn in_one_transaction(
+    database: &Database,
+    migrations: &[Migration],
+    now_us: i64,
+) -> Result<Vec<AppliedMigration>, StoreError> {
+    let mut transaction = database.begin_migration().await?;
     transaction.execute(CREATE_TABLE, &[]).await?;
-    let known = applied_before(&mut transaction, migrations).await?;
+    if database.dialect() == Dialect::Postgres {
+        transaction.execute(INSERT_LOCK_ONCE, &[]).await?;
+        transaction.query(TAKE_LOCK, &[]).await?;
+    }
+    let known = applied_before(&transaction.query(SELECT_APPLIED, &[]).await?, migrations)?;
     let mut applied = Vec::new();
     for migration in &migrations[known..] {
-        apply(&mut transaction, migration, now_us).await?;
-        applied.push(AppliedMigration { version: migration.version, name: migration.name });
+        applied.push(apply(&mut transaction, migration, now_us, |_| false).await?);
     }
     if applied.is_empty() {
         transaction.rollback().await?;
@@ -61,22 +158,75 @@ pub(super) async fn migrate(
     Ok(applied)
 }
 
-/// How many of the migrations the database still lacks. Changes nothing.
-pub(super) async fn missing(database: &Database, migrations: &[Migration]) -> Result<usize, StoreError> {
-    let mut transaction = database.begin().await?;
-    // So that there is something to read; rolled back.
+async fn beside_a_lock(
+    database: &Database,
+    migrations: &[Migration],
+    now_us: i64,
+) -> Result<Vec<AppliedMigration>, StoreError> {
+    claim(database, migrations).await?;
+    let mut lock = database.begin_migration().await?;
+    lock.execute_dynamic(HOLD_LOCK, &[]).await?;
+    lock.query(TAKE_LOCK, &[]).await?;
+    let known = applied_before(&lock.query(SELECT_APPLIED, &[]).await?, migrations)?;
+    let mut applied = Vec::new();
+    for migration in &migrations[known..] {
+        let mut transaction = database.begin_migration().await?;
+        let done = apply(&mut transaction, migration, now_us, mysql::is_done_already).await?;
+        transaction.commit().await?;
+        applied.push(done);
+        // Whoever has lost the lock meanwhile is no longer alone.
+        lock.query(TAKE_LOCK, &[]).await?;
+    }
+    lock.rollback().await?;
+    Ok(applied)
+}
+
+/// Makes the table of migrations and the row to be locked. From then on, whatever table is there counts as ours; so
+/// before that, none may be there that is not.
+async fn claim(database: &Database, migrations: &[Migration]) -> Result<(), StoreError> {
+    let mut transaction = database.begin_migration().await?;
     transaction.execute(CREATE_TABLE, &[]).await?;
-    let known = applied_before(&mut transaction, migrations).await?;
-    transaction.rollback().await?;
-    Ok(migrations.len() - known)
+    if count(&transaction.query(COUNT_NOTES, &[]).await?)? > 0 {
+        return transaction.rollback().await;
+    }
+    let mut found = transaction.query_dynamic(&find_tables(migrations), &[]).await?;
+    // Another server makes the row first and then its tables, so the row is looked for once more, after the tables.
+    let is_claimed = count(&transaction.query(COUNT_NOTES, &[]).await?)? > 0;
+    if let (Some(table), false) = (found.first_mut(), is_claimed) {
+        return Err(refused(format!(
+            "there is a table {:?} already, which is not Stockroom's; give Stockroom a database of its own",
+            table.text(0)?
+        )));
+    }
+    match transaction.execute(INSERT_LOCK, &[]).await {
+        Err(error) if mysql::is_done_already(&error) => transaction.rollback().await,
+        Err(error) => Err(error),
+        Ok(_) => transaction.commit().await,
+    }
+}
+
+/// The tables that are there of those which the migrations create.
+fn find_tables(migrations: &[Migration]) -> String {
+    let created = migrations.iter().flat_map(|migration| statements(migration.script));
+    let names: Vec<_> = created
+        .filter_map(|statement| {
+            let name = statement.strip_prefix("CREATE TABLE ")?.split_whitespace().next()?;
+            Some(format!("'{name}'"))
+        })
+        .collect();
+    format!(
+        "SELECT t.table_name FROM information_schema.tables t \
+         WHERE t.table_schema = DATABASE() AND t.table_name IN ({})",
+        names.join(", ")
+    )
+}
+
+fn count(rows: &[Row]) -> Result<i64, StoreError> {
+    rows.first().ok_or_else(|| StoreError::decode("a count is missing"))?.int(0)
 }
 
 /// How many of the migrations are in the database already, after checking that they are the same ones.
-async fn applied_before(
-    transaction: &mut Transaction,
-    migrations: &[Migration],
-) -> Result<usize, StoreError> {
-    let rows = transaction.query(SELECT_APPLIED, &[]).await?;
+fn applied_before(rows: &[Row], migrations: &[Migration]) -> Result<usize, StoreError> {
     for (index, row) in rows.iter().enumerate() {
         let version = row.int(0)?;
         let Some(migration) = migrations.get(index) else {
@@ -98,16 +248,33 @@ async fn applied_before(
     Ok(rows.len())
 }
 
-async fn apply(transaction: &mut Transaction, migration: &Migration, now_us: i64) -> Result<(), StoreError> {
-    for statement in statements(migration.script) {
-        transaction.execute_dynamic(&statement, &[]).await.map_err(|error| StoreError::Migration {
+/// Carries out the statements of a step and notes that. An error passes that means the statement is not needed.
+async fn apply(
+    transaction: &mut Transaction,
+    migration: &Migration,
+    now_us: i64,
+    may_pass: fn(&StoreError) -> bool,
+) -> Result<AppliedMigration, StoreError> {
+    let failed = |error: StoreError| match error {
+        // The whole attempt is repeated.
+        StoreError::Conflict(_) | StoreError::ConnectionLost(_) => error,
+        error => StoreError::Migration {
             what: format!("version {} ({}) failed", migration.version, migration.name),
             source: Some(error.into()),
-        })?;
+        },
+    };
+    for statement in statements(migration.script) {
+        match transaction.execute_dynamic(&statement, &[]).await {
+            Err(error) if !may_pass(&error) => return Err(failed(error)),
+            _ => {}
+        }
     }
     let note =
         [migration.version.into(), migration.name.into(), checksum(migration.script).into(), now_us.into()];
-    transaction.execute(INSERT_APPLIED, &note).await.map(drop)
+    match transaction.execute(INSERT_APPLIED, &note).await {
+        Err(error) if !may_pass(&error) => Err(failed(error)),
+        _ => Ok(AppliedMigration { version: migration.version, name: migration.name }),
+    }
 }
 
 fn refused(what: String) -> StoreError {

@@ -226,7 +226,7 @@ impl Connection {
             return self.run_single(statement, rows);
         }
         self.json.clear();
-        rows.write_json(&mut self.json)?;
+        rows.write_json(&mut self.json, "null")?;
         let text = self.texts.set(statement)?;
         let affected = self.raw.prepare_cached(text).and_then(|mut found| found.execute([&self.json]));
         if self.json.capacity() > KEPT_BUFFER_BYTES {

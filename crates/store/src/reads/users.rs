@@ -1,9 +1,13 @@
 //! Accounts.
 
+use std::collections::BTreeSet;
+
 use domain::{Role, UserId};
 
 use super::filter::{Order, Select};
 use super::listing;
+use crate::driver::{Database, Dialect, Row, Rows};
+use crate::gather::Found;
 use crate::rows::{self, user_columns, word};
 use crate::{Listing, Session, Store, StoreError, UserQuery, UserView};
 
@@ -18,6 +22,8 @@ const USER: &str = users!(" WHERE u.id = ?");
 const USER_BY_USERNAME: &str = users!(" WHERE u.username_key = ?");
 const USER_BY_EMAIL: &str = users!(" WHERE u.email = ?");
 const SESSION: &str = "SELECT u.role, u.is_active, u.token_generation FROM users u WHERE u.id = ?";
+const SESSIONS: &str = "SELECT u.id, u.role, u.is_active, u.token_generation FROM users u \
+     WHERE u.id IN (SELECT r.id FROM {rows:id int} r)";
 
 impl Store {
     /// One user.
@@ -68,10 +74,26 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn session(&self, id: UserId) -> Result<Option<Session>, StoreError> {
-        let Some(row) = self.first(SESSION, &[id.0.into()]).await? else { return Ok(None) };
-        let role = word(&row, 0, Role::from_word)?;
-        Ok(Some(Session { role, is_active: row.flag(1)?, token_generation: row.int(2)? }))
+        if self.database().dialect() == Dialect::Sqlite {
+            // A few microseconds inline.
+            return self.first(SESSION, &[id.0.into()]).await?.map(|row| session(&row, 0)).transpose();
+        }
+        let database = self.database().clone();
+        let patience = database.patience();
+        self.sessions.get(id.0, patience, move |ids| sessions(database.clone(), ids)).await
     }
+}
+
+/// Reads a session whose columns begin at `at`.
+fn session(row: &Row, at: usize) -> Result<Session, StoreError> {
+    let role = word(row, at, Role::from_word)?;
+    Ok(Session { role, is_active: row.flag(at + 1)?, token_generation: row.int(at + 2)? })
+}
+
+async fn sessions(database: Database, ids: BTreeSet<i64>) -> Found<Session> {
+    let ids = Rows::of_ints(ids).to_value()?;
+    let found = database.reader().await?.query(SESSIONS, &[ids]).await?;
+    found.iter().map(|row| Ok((row.int(0)?, session(row, 1)?))).collect()
 }
 
 #[cfg(test)]
@@ -85,6 +107,7 @@ mod tests {
         for (sql, step) in [
             (USER, "SEARCH u USING INTEGER PRIMARY KEY"),
             (SESSION, "SEARCH u USING INTEGER PRIMARY KEY"),
+            (SESSIONS, "SEARCH u USING INTEGER PRIMARY KEY"),
             (USER_BY_USERNAME, "SEARCH u USING INDEX sqlite_autoindex_users_1 (username_key=?)"),
             (USER_BY_EMAIL, "SEARCH u USING INDEX sqlite_autoindex_users_2 (email=?)"),
         ] {

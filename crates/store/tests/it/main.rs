@@ -2,12 +2,17 @@
 
 // Said so that the lints know that functions between the tests are tests too.
 #[cfg(test)]
+mod copy;
+#[cfg(test)]
 mod driver;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod meddling;
+#[cfg(test)]
+#[expect(dead_code, reason = "each crate uses a part of it")]
 mod place;
 #[cfg(test)]
 mod postgres_only;

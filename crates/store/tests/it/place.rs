@@ -1,16 +1,11 @@
 //! A database of its own for each test: a temporary SQLite file, or a schema (PostgreSQL) or database (MySQL) on the
 //! server whose URL is in the environment variable `STOCKROOM_TEST_DATABASE`.
+//!
+//! The tests of other crates include this file, too, so it goes through the store alone.
 
-use mysql_async::prelude::Queryable;
 use std::hash::{BuildHasher as _, RandomState};
 use store::driver::{Database, Options};
 use tempfile::TempDir;
-
-/// On PostgreSQL, CHECK and foreign keys cannot be switched off, so the tables lose them for good.
-const DROP_CONSTRAINTS: &str = "DO 'DECLARE found record; BEGIN \
-     FOR found IN SELECT conrelid::regclass AS place, conname FROM pg_constraint \
-     WHERE contype IN (''c'', ''f'') AND connamespace = current_schema()::regnamespace \
-     LOOP EXECUTE format(''ALTER TABLE %s DROP CONSTRAINT %I'', found.place, found.conname); END LOOP; END'";
 
 /// On PostgreSQL, ends whoever holds a lock in a schema.
 const CUT_LOCKS: &str = "SELECT COUNT(pg_terminate_backend(l.pid)) FROM pg_locks l \
@@ -19,12 +14,14 @@ const CUT_LOCKS: &str = "SELECT COUNT(pg_terminate_backend(l.pid)) FROM pg_locks
      WHERE n.nspname = 'NAME' AND l.pid <> pg_backend_pid()";
 
 /// Where a test keeps its rows. Dropping it removes them.
+#[derive(Debug)]
 pub(crate) struct Place {
     url: String,
     home: Home,
 }
 
-enum Home {
+#[derive(Debug)]
+pub(crate) enum Home {
     File(TempDir),
     /// URL of the database that the schema is in, and its name.
     Schema(String, String),
@@ -41,12 +38,18 @@ impl Place {
     /// An empty database of the kind that is being tested.
     pub(crate) async fn new() -> Self {
         let Some(server) = server() else { return Self::sqlite() };
-        let (scheme, _) = server.split_once(':').expect("a URL begins with a scheme");
-        match scheme {
-            "postgres" | "postgresql" => Self::schema(server),
-            "mysql" | "mariadb" => Self::database(&server).await,
+        match server.split_once(':') {
+            Some(("postgres" | "postgresql", _)) => Self::schema(server),
+            Some(("mysql" | "mariadb", _)) => Self::database(&server).await,
             _ => panic!("STOCKROOM_TEST_DATABASE is neither postgres:// nor mysql://"),
         }
+    }
+
+    /// An empty database on a server, if that is what is being tested; for tests without a runtime.
+    pub(crate) fn elsewhere() -> Option<Self> {
+        server()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Some(runtime.block_on(Self::new()))
     }
 
     /// A file, whatever is being tested.
@@ -71,10 +74,13 @@ impl Place {
         let name = fresh_name();
         let (address, parameters) = server.split_once('?').unwrap_or((server, ""));
         let bare = bare_mysql(address);
-        mysql(&bare, &[&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")]).await;
+        // Every server has a database of this name.
+        let any = format!("{bare}mysql");
+        // A character set that must not matter.
+        run(&any, &[&format!("CREATE DATABASE {name} CHARACTER SET latin1")]).await;
         let separator = if parameters.is_empty() { "" } else { "?" };
-        let url = format!("{bare}{name}{separator}{parameters}").replacen("mariadb:", "mysql:", 1);
-        Self { url, home: Home::Database(bare, name) }
+        let url = format!("{bare}{name}{separator}{parameters}");
+        Self { url, home: Home::Database(any, name) }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -96,93 +102,43 @@ impl Place {
         self
     }
 
-    /// The directory with the file.
-    pub(crate) fn dir(&self) -> &std::path::Path {
-        match &self.home {
-            Home::File(dir) => dir.path(),
-            Home::Schema(..) | Home::Database(..) => panic!("the database is not a file"),
-        }
-    }
-
-    /// A copy of everything, complete and compact, where that is cheap: of a file.
-    pub(crate) fn copied(&self) -> Option<Self> {
-        let Home::File(dir) = &self.home else { return None };
-        let copy = Self::sqlite();
-        let raw = rusqlite::Connection::open(dir.path().join("test.sqlite")).unwrap();
-        raw.execute("VACUUM INTO ?", [copy.dir().join("test.sqlite").to_str().unwrap()]).unwrap();
-        Some(copy)
-    }
-
-    /// A column of long texts as an index wants it.
-    pub(crate) fn indexed(&self, column: &str) -> String {
-        let length = if matches!(self.home, Home::Database(..)) { "(100)" } else { "" };
-        format!("{column}{length}")
-    }
-
-    /// Changes the database behind everybody's back, constraints or not.
-    pub(crate) async fn sabotage(&self, sql: &str) {
-        match &self.home {
-            Home::File(dir) => {
-                let raw = rusqlite::Connection::open(dir.path().join("test.sqlite")).unwrap();
-                raw.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;")
-                    .unwrap();
-                raw.execute_batch(sql).unwrap();
-            }
-            Home::Schema(..) => run(&self.url, &[DROP_CONSTRAINTS, sql]).await,
-            Home::Database(server, name) => {
-                let chosen = format!("{server}{name}");
-                // MariaDB's name; MySQL has none for the whole session.
-                mysql(&chosen, &["SET foreign_key_checks = 0", "SET check_constraint_checks = 0", sql]).await;
-            }
-        }
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let (url, statements, is_mysql) = match &self.home {
+        let (url, statements) = match &self.home {
             Home::File(_) => return,
             Home::Schema(server, name) => {
                 // A transaction that the test has left is about to end with its connection, and need not be waited for.
                 let cut = CUT_LOCKS.replace("NAME", name);
-                (server.clone(), vec![cut, format!("DROP SCHEMA IF EXISTS {name} CASCADE")], false)
+                (server.clone(), [cut, format!("DROP SCHEMA IF EXISTS {name} CASCADE")])
             }
             Home::Database(server, name) => {
-                let drop = format!("DROP DATABASE {name}");
-                (server.clone(), vec!["SET lock_wait_timeout = 1".to_owned(), drop], true)
+                (server.clone(), ["SET lock_wait_timeout = 1".to_owned(), format!("DROP DATABASE {name}")])
             }
         };
         // The runtime of the test may be one that is shutting down, so this brings its own. What cannot be removed is
         // left behind: the test has an outcome of its own.
         let _ = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let statements: Vec<_> = statements.iter().map(String::as_str).collect();
-            runtime.block_on(async {
-                if is_mysql { mysql(&url, &statements).await } else { run(&url, &statements).await }
-            });
+            let statements = statements.each_ref().map(String::as_str);
+            runtime.block_on(run(&url, &statements));
         })
         .join();
     }
 }
 
 /// Runs statements in one transaction of the store's own driver.
-async fn run(url: &str, statements: &[&str]) {
+pub(crate) async fn run(url: &str, statements: &[&str]) {
     let database = Database::open(url, Options::default()).await.unwrap();
     let mut transaction = database.begin().await.unwrap();
     for sql in statements {
         transaction.execute_dynamic(sql, &[]).await.unwrap();
     }
     transaction.commit().await.unwrap();
-}
-
-/// Runs statements on a connection to MySQL without the store: it must work without a database, too.
-async fn mysql(url: &str, statements: &[&str]) {
-    let options = mysql_async::Opts::from_url(url).unwrap();
-    let mut connection = mysql_async::Conn::new(options).await.unwrap();
-    for sql in statements {
-        connection.query_drop(*sql).await.unwrap();
-    }
-    connection.disconnect().await.unwrap();
 }
 
 /// `mysql://USER@HOST:PORT/` of an address with or without a database.

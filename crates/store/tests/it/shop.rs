@@ -75,7 +75,7 @@ where
 /// Commands that are carried out together.
 #[derive(Default)]
 pub(crate) struct Batch {
-    jobs: Vec<Box<dyn Job>>,
+    pub(crate) jobs: Vec<Box<dyn Job>>,
 }
 
 impl Batch {

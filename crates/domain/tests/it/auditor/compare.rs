@@ -38,6 +38,7 @@ pub(super) const REACHED: &[(&str, &str)] = &[
     ("DeleteProduct", "PRODUCT_NOT_FOUND"),
     ("DeleteProduct", "accepted"),
     ("ForgetAnswers", "accepted"),
+    ("NoteSecret", "accepted"),
     ("OpenShop", "CURRENCY_MISMATCH"),
     ("OpenShop", "accepted"),
     ("PlaceOrder", "FORBIDDEN"),
@@ -100,6 +101,7 @@ pub(super) fn news(effects: &Effects, context: &Context, mut expected: News) -> 
 /// Everything both know is the same on both sides.
 pub(super) fn compare(shop: &Shop, model: &Model) -> Result<(), String> {
     ensure!(shop.currency == model.currency, "{:?} or {:?}?", shop.currency, model.currency);
+    ensure!(shop.secret_mark == model.secret_mark, "{:?} or {:?}?", shop.secret_mark, model.secret_mark);
     products(shop, model)?;
     orders(shop, model)?;
     ensure!(shop.users.len() == model.people.0.len(), "different numbers of users");
@@ -162,6 +164,12 @@ pub(super) fn compare_snapshots(evolved: &Snapshot, fresh: &Snapshot) -> Result<
     ensure!(evolved.next == fresh.next, "{:?} or {:?}?", evolved.next, fresh.next);
     ensure!(evolved.census == fresh.census, "{:?} or {:?}?", evolved.census, fresh.census);
     ensure!(evolved.currency == fresh.currency, "{:?} or {:?}?", evolved.currency, fresh.currency);
+    ensure!(
+        evolved.secret_mark == fresh.secret_mark,
+        "{:?} or {:?}?",
+        evolved.secret_mark,
+        fresh.secret_mark
+    );
     contains(&evolved.users, &fresh.users)?;
     contains(&evolved.products, &fresh.products)?;
     contains(&evolved.levels, &fresh.levels)?;

@@ -49,6 +49,7 @@ pub(crate) struct Model {
     pub(super) deals: BTreeMap<i64, Deal>,
     pub(super) people: People,
     pub(super) currency: Option<String>,
+    pub(super) secret_mark: Option<String>,
     /// Products ever made; numbers are not used twice.
     made: i64,
 }
@@ -100,6 +101,10 @@ impl Model {
                     return Err("CURRENCY_MISMATCH");
                 }
                 self.currency = Some(command.currency.clone());
+                Ok(Vec::new())
+            }
+            Any::NoteSecret(command) => {
+                self.secret_mark = Some(command.mark.clone());
                 Ok(Vec::new())
             }
             Any::ForgetAnswers(_) => Ok(Vec::new()),

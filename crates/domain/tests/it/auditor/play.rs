@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use domain::{
     Action, Actor, AdjustStock, AllocateAt, ChangeOrder, Context, CreateProduct, CreateUser, DeleteProduct,
-    ForgetAnswers, Goal, MAX_PRICE_CENTS, MAX_QUANTITY, MAX_STOCK, NextIds, OpenShop, OrderId, OrderLine,
-    PlaceOrder, ProductId, RestoreProduct, RevokeSessions, Role, SetPassword, Status, StockChange, StockLine,
-    ToggleProduct, UpdateProduct, UpdateUser, UserId,
+    ForgetAnswers, Goal, MAX_PRICE_CENTS, MAX_QUANTITY, MAX_STOCK, NextIds, NoteSecret, OpenShop, OrderId,
+    OrderLine, PlaceOrder, ProductId, RestoreProduct, RevokeSessions, Role, SetPassword, Status, StockChange,
+    StockLine, ToggleProduct, UpdateProduct, UpdateUser, UserId,
 };
 
 use crate::any::Any;
@@ -182,7 +182,7 @@ fn email(dice: &mut Dice) -> String {
 fn person(dice: &mut Dice, next: NextIds) -> Any {
     let user_id = user(dice, next);
     let password_hash = format!("hash-{}", dice.below(3));
-    match dice.below(10) {
+    match dice.below(11) {
         0..2 => CreateUser {
             username: dice.pick(&["ada", "Ada", "bo", "cy", "di", "ed", "flo", "gus"]).to_owned(),
             email: dice.maybe(50, email),
@@ -205,7 +205,8 @@ fn person(dice: &mut Dice, next: NextIds) -> Any {
                 .into()
         }
         7 => RevokeSessions { user_id }.into(),
-        8 => OpenShop { currency: dice.pick(&["EUR", "EUR", "USD"]).to_owned() }.into(),
+        8 => NoteSecret { mark: dice.pick(&["a", "b"]).to_owned() }.into(),
+        9 => OpenShop { currency: dice.pick(&["EUR", "EUR", "USD"]).to_owned() }.into(),
         _ => ForgetAnswers { before_us: dice.below(10) }.into(),
     }
 }

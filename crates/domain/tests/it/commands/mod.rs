@@ -209,6 +209,7 @@ fn change(change: &Change) -> Option<String> {
         Change::PutLevel(_) => return None,
         Change::PutOrder(order) => order_text(order),
         Change::OpenShop { currency } => format!("open shop in {currency}"),
+        Change::NoteSecret { mark } => format!("note secret {mark}"),
         Change::ForgetAnswers { before_us } => format!("forget answers before {before_us}"),
     })
 }
