@@ -177,7 +177,6 @@ fn a_database_may_stop_die_and_hang() {
     place.run(&["verify"]).succeeded();
     // All of that without a word of a fault of our own.
     let log = place.read(Server::LOG);
-    eprintln!("{log}");
     assert!(!log.contains("panic"), "{log}");
     assert_eq!(scene.server.stop(), 0);
 }
