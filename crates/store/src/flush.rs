@@ -15,7 +15,7 @@ use crate::rows::{search_text, user_search_text};
 use crate::tables::{
     DELETE_LEVELS, DELETE_PRODUCTS, INSERT_EVENTS, INSERT_ITEMS, INSERT_LEVELS, INSERT_MOVEMENTS,
     INSERT_ORDERS, INSERT_PRODUCTS, INSERT_USERS, UPDATE_COUNTERS, UPDATE_ITEMS, UPDATE_LEVELS,
-    UPDATE_ORDERS, UPDATE_PRODUCTS, UPDATE_USERS, UPSERT_ANSWERS, UPSERT_BATCHES, UPSERT_META,
+    UPDATE_ORDERS, UPDATE_PRODUCTS, UPDATE_USERS, UPSERT_ANSWERS, UPSERT_META,
 };
 
 /// The oldest answers go first, so many at a time: all other commands wait meanwhile.
@@ -25,7 +25,7 @@ const LAST_OF_PORTION: &str = "SELECT k.created_at_us FROM idempotency_keys k WH
 const FORGET_ANSWERS: &str = "DELETE FROM idempotency_keys WHERE created_at_us < ?";
 
 /// The one location there is for now.
-const DEFAULT_LOCATION: i64 = 1;
+pub(crate) const DEFAULT_LOCATION: i64 = 1;
 
 /// What a batch has decided so far. Rows are written as the snapshot has them in the end.
 #[derive(Debug, Default)]
@@ -42,11 +42,13 @@ pub(crate) struct Pending {
     open_shop: Option<String>,
     secret_mark: Option<String>,
     forget_before_us: Option<i64>,
+    tells_done: bool,
 }
 
 impl Pending {
     /// Takes a decision in and makes it visible to the commands that follow.
     pub(crate) fn take(&mut self, snapshot: &mut Snapshot, effects: Effects) {
+        self.tell_done();
         for change in &effects.changes {
             snapshot.apply(change);
             match change {
@@ -73,6 +75,16 @@ impl Pending {
     /// Keeps an answer for repetitions of its request.
     pub(crate) fn keep(&mut self, key: IdempotencyKey, answer: KeptAnswer) {
         self.answers.insert((key.principal, key.key.clone()), (key, answer));
+    }
+
+    /// Somebody will be told that something is done, now or earlier.
+    pub(crate) fn tell_done(&mut self) {
+        self.tells_done = true;
+    }
+
+    /// Whether anybody will be told that something is done, even if there is nothing to write.
+    pub(crate) fn tells_done(&self) -> bool {
+        self.tells_done
     }
 
     /// Whether there is nothing to write.
@@ -114,9 +126,7 @@ impl Pending {
         self.counters(&mut sets, snapshot, first, lines);
         self.meta(&mut sets);
         if let Some(marker) = marker {
-            let mut rows = Rows::new();
-            rows.push([marker.id.into(), marker.sequence.into(), self.latest_us().into()]);
-            sets.upsert(&UPSERT_BATCHES, rows);
+            marker.leave(&mut sets, self.latest_us());
         }
         transaction.write(&sets).await
     }

@@ -1,8 +1,10 @@
 //! Where Stockroom keeps its records: the only crate in which SQL is written.
 //!
-//! [`Store::write`] carries a batch of commands out in one transaction; the reads fill plain views; [`driver`] is the
-//! narrow waist, the only module that names a database driver or a dialect.
+//! [`Store::write`] carries a batch of commands out in one transaction; the reads fill plain views; [`copy`] moves a
+//! whole shop to another database; [`driver`] is the narrow waist, the only module that names a database driver or a
+//! dialect.
 
+pub mod copy;
 pub mod driver;
 mod error;
 mod flush;

@@ -7,6 +7,7 @@ use domain::{Census, Keys, NextIds, OrderId, ProductId, Snapshot, UserId};
 
 use crate::StoreError;
 use crate::driver::{Cell, Row, Rows, Transaction, Value};
+use crate::flush::DEFAULT_LOCATION;
 use crate::rows::{self, item_columns, level_columns, order_columns, product_columns, user_columns};
 
 const COUNTERS: &str = "SELECT c.name, c.next FROM counters c ORDER BY c.name {for update}";
@@ -25,11 +26,13 @@ const PRODUCTS: &str = concat!(
     product_columns!(),
     " FROM products p WHERE p.id IN (SELECT r.id FROM {rows:id int} r) ORDER BY p.id {for update}"
 );
+/// Of all locations: a condition on the location makes a database that knows nothing yet about the table think that few
+/// rows are left, and compare each of them with each product.
 const LEVELS: &str = concat!(
-    "SELECT ",
+    "SELECT s.location_id, ",
     level_columns!(),
-    " FROM stock_levels s WHERE s.location_id = 1 AND s.product_id IN (SELECT r.id FROM {rows:id int} r) \
-     ORDER BY s.product_id {for update}"
+    " FROM stock_levels s WHERE s.product_id IN (SELECT r.id FROM {rows:id int} r) \
+     ORDER BY s.product_id, s.location_id {for update}"
 );
 const USERS: &str = concat!(
     "SELECT ",
@@ -252,8 +255,10 @@ fn take_products(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreErr
 
 fn take_levels(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
     for row in rows {
-        let level = rows::level(&row, 0)?;
-        snapshot.levels.insert(level.product_id, Some(level));
+        if row.int(0)? == DEFAULT_LOCATION {
+            let level = rows::level(&row, 1)?;
+            snapshot.levels.insert(level.product_id, Some(level));
+        }
     }
     Ok(())
 }
@@ -330,7 +335,7 @@ mod tests {
             (ORDERS, "SEARCH o USING INTEGER PRIMARY KEY"),
             (ITEMS, "SEARCH i USING PRIMARY KEY (order_id=?)"),
             (PRODUCTS, "SEARCH p USING INTEGER PRIMARY KEY"),
-            (LEVELS, "SEARCH s USING PRIMARY KEY (product_id=? AND location_id=?)"),
+            (LEVELS, "SEARCH s USING PRIMARY KEY (product_id=?)"),
             (USERS, "SEARCH u USING INTEGER PRIMARY KEY"),
             (SKU_OWNERS, "SEARCH p USING COVERING INDEX sqlite_autoindex_products_1 (sku=?)"),
             (USERNAME_OWNERS, "SEARCH u USING COVERING INDEX sqlite_autoindex_users_1 (username_key=?)"),

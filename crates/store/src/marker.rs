@@ -8,7 +8,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 
 use crate::StoreError;
-use crate::driver::Row;
+use crate::driver::{Row, Rows, Sets, Transaction};
+use crate::tables::UPSERT_BATCHES;
 
 /// Finds the number of the batch that a writer committed last.
 pub(crate) const COMMITTED: &str = "SELECT b.sequence FROM batches b WHERE b.id = ?";
@@ -29,6 +30,21 @@ impl Marker {
             Some(row) => row.int(0)? == self.sequence,
             None => false,
         })
+    }
+
+    /// Has the batch leave its marker behind.
+    pub(crate) fn leave(self, sets: &mut Sets, at_us: i64) {
+        let mut rows = Rows::new();
+        rows.push([self.id.into(), self.sequence.into(), at_us.into()]);
+        sets.upsert(&UPSERT_BATCHES, rows);
+    }
+
+    /// Leaves the marker of a batch that was found committed once more, so that there is something to commit. `nth` is
+    /// another one each time: MySQL does not store what was there already.
+    pub(crate) async fn confirm(self, transaction: &mut Transaction, nth: i64) -> Result<(), StoreError> {
+        let mut sets = Sets::new();
+        self.leave(&mut sets, nth);
+        transaction.write(&sets).await
     }
 }
 

@@ -56,7 +56,7 @@ impl Store {
     ) -> Result<Vec<Verdict>, StoreError> {
         // An embedded database has no connection to lose.
         let marker = (self.database().dialect() != Dialect::Sqlite).then(|| self.markers.take());
-        let mut batch = Batch { marker, deadline, in_doubt: None, was_in_doubt: false };
+        let mut batch = Batch { marker, deadline, in_doubt: None, was_in_doubt: false, confirmations: 0 };
         let written = self.write_with_retries(jobs, &mut batch).await;
         if let Some(marker) = marker.filter(|_| batch.in_doubt.is_none()) {
             self.markers.give_back(marker);
@@ -96,37 +96,44 @@ impl Store {
         batch: &mut Batch,
     ) -> Result<Vec<Verdict>, StoreError> {
         let mut transaction = self.database().begin_before(batch.deadline).await?;
-        match self.decide(&mut transaction, jobs, batch).await {
-            Ok((verdicts, false)) => {
-                // Nothing was changed, or all of it earlier: whether this works is no concern of the callers.
-                let _ = transaction.rollback().await;
-                Ok(verdicts)
-            }
-            Ok((verdicts, true)) => match transaction.commit().await {
-                Err(StoreError::ConnectionLost(cause)) if batch.marker.is_some() => {
-                    batch.in_doubt = Some(verdicts);
-                    batch.was_in_doubt = true;
-                    Err(StoreError::ConnectionLost(cause))
-                }
-                committed => committed.map(|()| verdicts),
-            },
+        let (verdicts, end) = match self.decide(&mut transaction, jobs, batch).await {
+            Ok(decided) => decided,
             Err(error) => {
                 if !matches!(error, StoreError::ConnectionLost(_)) {
                     // The connection is worth keeping. If not, dropping it does the same.
                     let _ = transaction.rollback().await;
+                }
+                return Err(error);
+            }
+        };
+        if end == End::RollBack {
+            // Whether this works is no concern of the callers.
+            let _ = transaction.rollback().await;
+            return Ok(verdicts);
+        }
+        match transaction.commit().await {
+            Ok(()) => {
+                self.retries.resolved.fetch_add(u64::from(end == End::Confirm), Ordering::Relaxed);
+                Ok(verdicts)
+            }
+            Err(error) => {
+                let is_lost = matches!(error, StoreError::ConnectionLost(_));
+                if batch.marker.is_some() && (is_lost || end == End::Confirm) {
+                    batch.in_doubt = Some(verdicts);
+                    batch.was_in_doubt = true;
                 }
                 Err(error)
             }
         }
     }
 
-    /// Loads, decides and writes; says whether there is something to commit.
+    /// Loads, decides and writes; says how the transaction is to end.
     async fn decide<J: Job + ?Sized>(
         &self,
         transaction: &mut Transaction,
         jobs: &mut [Box<J>],
         batch: &mut Batch,
-    ) -> Result<(Vec<Verdict>, bool), StoreError> {
+    ) -> Result<(Vec<Verdict>, End), StoreError> {
         let (mut keys, mut repeatable) = (Keys::default(), Rows::new());
         for job in jobs.iter() {
             keys.absorb(job.keys());
@@ -146,9 +153,12 @@ impl Store {
         let Loaded { mut snapshot, lines, mut beside } = load(transaction, keys, beside).await?;
         if let Some(marker) = batch.marker.filter(|_| batch.was_in_doubt) {
             let found = marker.is_in(&beside.pop().unwrap_or_default())?;
+            if found {
+                batch.confirmations += 1;
+                marker.confirm(transaction, batch.confirmations).await?;
+            }
             if let Some(verdicts) = batch.resolve(found)? {
-                self.retries.resolved.fetch_add(1, Ordering::Relaxed);
-                return Ok((verdicts, false));
+                return Ok((verdicts, End::Confirm));
             }
         }
         let mut kept = Kept::read(beside.pop().unwrap_or_default())?;
@@ -158,11 +168,11 @@ impl Store {
         for job in jobs.iter_mut() {
             verdicts.push(decide_one(job.as_mut(), &mut snapshot, &mut kept, &mut pending));
         }
-        if pending.is_empty() {
-            return Ok((verdicts, false));
+        if pending.is_empty() && !(pending.tells_done() && batch.marker.is_some()) {
+            return Ok((verdicts, End::RollBack));
         }
         pending.write(transaction, &snapshot, first, lines, batch.marker).await?;
-        Ok((verdicts, true))
+        Ok((verdicts, End::Commit))
     }
 }
 
@@ -174,6 +184,9 @@ fn decide_one<J: Job + ?Sized>(
     pending: &mut Pending,
 ) -> Verdict {
     if let Some(verdict) = job.idempotency().and_then(|key| kept.repetition(key)) {
+        if matches!(verdict, Verdict::Replayed(_)) {
+            pending.tell_done();
+        }
         return verdict;
     }
     if let Some(effects) = job.decide(snapshot) {
@@ -187,6 +200,20 @@ fn decide_one<J: Job + ?Sized>(
     Verdict::Decided
 }
 
+/// How the transaction of a batch ends.
+///
+/// What one finds in a database on a network need not be there for good: a primary that was started again shows commits
+/// that its standby has not got yet. Only a COMMIT of one's own waits until the standby has it, and everything before it.
+/// So whoever is told that something is done is told so after a COMMIT, also when it was done earlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Nothing was changed, and nobody is told that anything is done.
+    RollBack,
+    Commit,
+    /// An earlier attempt was found to be committed; this one only makes sure of it.
+    Confirm,
+}
+
 /// A batch on its way, over all attempts.
 struct Batch {
     /// What the batch leaves behind when it is committed; `None` on an embedded database.
@@ -198,6 +225,8 @@ struct Batch {
     /// Whether any attempt was ever in doubt. From then on every attempt looks for the marker: the nodes of a cluster
     /// may learn of a commit late, and the conflict that follows tells them.
     was_in_doubt: bool,
+    /// How often an attempt was found to be committed.
+    confirmations: i64,
 }
 
 impl Batch {

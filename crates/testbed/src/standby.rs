@@ -1,7 +1,9 @@
 //! A PostgreSQL server that follows another one.
 
+use std::fs;
 use std::path::Path;
 
+use crate::Failure;
 use crate::postgres;
 use crate::programs::Kind;
 use crate::server::{DATABASE, Server};
@@ -25,27 +27,57 @@ impl Standby {
             return Err(format!("{} here is not a durable PostgreSQL", primary.title()));
         }
         let beside = primary.directory.path().parent().unwrap_or(Path::new("/tmp"));
-        let mut server = Server::new(beside, Kind::Postgres, true)?;
-        let copy = server.programs().server.with_file_name("pg_basebackup");
-        let mut command = server.directory.command(&copy)?;
-        let name = format!("standby_{}", server.port());
+        let server = Server::new(beside, Kind::Postgres, true)?;
+        let mut standby = Self { server, primary_port: primary.port() };
+        standby.copy(primary)?;
+        standby.server.launch_on_any_port()?;
+        standby.is_awaited_by(primary)?;
+        Ok(standby)
+    }
+
+    /// Makes a former server, whose data is thrown away, the standby of the one that took its place. Its port stays.
+    ///
+    /// # Errors
+    /// As [`Standby::of`].
+    pub fn in_place_of(mut former: Server, primary: &Server) -> Result<Self, String> {
+        former.kill()?;
+        let data = former.directory.data();
+        fs::remove_dir_all(&data).map_err(|error| format!("cannot remove {}: {error}", data.display()))?;
+        let mut standby = Self { server: former, primary_port: primary.port() };
+        standby.copy(primary)?;
+        standby.server.launch()?;
+        standby.is_awaited_by(primary)?;
+        Ok(standby)
+    }
+
+    /// Copies the primary's data, and notes there whom to follow.
+    fn copy(&mut self, primary: &Server) -> Result<(), Failure> {
+        let copy = self.server.programs().server.with_file_name("pg_basebackup");
+        let mut command = self.server.directory.command(&copy)?;
         let origin = format!(
-            "host=127.0.0.1 port={} user={} sslmode=disable application_name={name}",
+            "host=127.0.0.1 port={} user={} sslmode=disable application_name={}",
             primary.port(),
-            postgres::USER
+            postgres::USER,
+            self.name()
         );
         command.args(["-d", &origin, "-R", "-X", "stream", "-c", "fast", "--no-sync", "-D"]);
-        server.run_to_its_end(command.arg(server.directory.data()))?;
-        server.launch_on_any_port()?;
+        self.server.run_to_its_end(command.arg(self.server.directory.data()))
+    }
 
-        // After the copy, so that the standby waits for nobody once it is promoted.
+    /// Has the primary wait for the standby. After the copy, so that the standby waits for nobody once it is promoted.
+    fn is_awaited_by(&self, primary: &Server) -> Result<(), Failure> {
         primary.query(DATABASE, "ALTER SYSTEM SET synchronous_standby_names = '*'")?;
         primary.query(DATABASE, "SELECT pg_reload_conf()")?;
+        let name = self.name();
         let followed = format!(
             "SELECT count(*) FROM pg_stat_replication WHERE application_name = '{name}' AND sync_state <> 'async'"
         );
-        primary.await_answer(DATABASE, &followed, "1")?;
-        Ok(Self { server, primary_port: primary.port() })
+        primary.await_answer(DATABASE, &followed, "1")
+    }
+
+    /// What the primary knows it as.
+    fn name(&self) -> String {
+        format!("standby_{}", self.server.port())
     }
 
     /// Makes the standby a primary of its own. The former one must be dead or cut off by then, or there are two.
@@ -80,5 +112,11 @@ impl Standby {
     /// The standby's server, to stop and start it.
     pub fn server_mut(&mut self) -> &mut Server {
         &mut self.server
+    }
+
+    /// The server alone, once it is promoted.
+    #[must_use]
+    pub fn into_server(self) -> Server {
+        self.server
     }
 }

@@ -4,8 +4,9 @@
 
 mod accounts;
 mod bad_values;
-mod callers;
+mod caller;
 mod commands;
+mod copy;
 mod crash;
 mod demo;
 mod history;

@@ -1,13 +1,19 @@
-//! Runs the real binary on a database on a network: several servers at once, and databases that stop, die and hang.
+//! Runs the real binary on databases on a network: several servers at once, and databases that stop, die and hang, or
+//! whose place another takes.
 //!
 //! Needs a server, whose URL is in the environment variable `STOCKROOM_TEST_DATABASE`, so a plain `cargo test` leaves it
-//! out; `cargo xtask test` runs it. Where a database is stopped or killed, it is another one of the same kind.
+//! out; `cargo xtask test` runs it. Where a database is stopped or killed, it is another one of the same kind. What only
+//! one kind of database can do is in a module called `postgres_only`.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic, also in what its functions share")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may panic, also in what its functions share"
+)]
 
-#[path = "../it/callers.rs"]
+#[path = "../it/caller.rs"]
 #[expect(dead_code, reason = "each target uses a part of it")]
-mod callers;
+mod caller;
 mod hang;
 #[path = "../it/history.rs"]
 mod history;
@@ -25,5 +31,9 @@ mod program;
 mod server;
 mod shopper;
 mod site;
+// Said so that the lints know that functions between the tests are tests too.
+#[cfg(test)]
+mod standby;
 mod start;
+mod steady;
 mod together;

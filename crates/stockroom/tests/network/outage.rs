@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
-use crate::callers::{OPENING, furnish, look, the_audit_would_have_noticed};
+use crate::caller::{OPENING, furnish, look, the_audit_would_have_noticed};
 use crate::history::{Ask, audit};
 use crate::http::Client;
 use crate::server::Server;
@@ -43,7 +43,8 @@ struct Scene {
 fn read(address: SocketAddr, token: &str, is_over: &AtomicBool) -> Answers {
     let mut client = Client::new(address).with_token(token);
     let mut answers = Answers::default();
-    let paths = ["/api/v1/products/1", "/api/v1/orders?limit=5", "/api/v1/events?limit=5", "/api/v1/orders/1"];
+    let paths =
+        ["/api/v1/products/1", "/api/v1/orders?limit=5", "/api/v1/events?limit=5", "/api/v1/orders/1"];
     for path in paths.into_iter().cycle() {
         if is_over.load(Ordering::Relaxed) {
             break;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::callers::PRODUCTS;
+use crate::caller::PRODUCTS;
 use crate::history::{Ask, Sent};
 use crate::http::{Answer, Client};
 
@@ -151,7 +151,11 @@ impl Shopper {
         let (path, body) = ask.request();
         let (began, mut in_doubt) = (Instant::now(), false);
         loop {
-            assert!(began.elapsed() < Duration::from_secs(60), "{ask:?} is never answered: {:?}", self.answers);
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "{ask:?} is never answered: {:?}",
+                self.answers
+            );
             self.requests += 1;
             let asked = Instant::now();
             let server = self.requests % self.clients.len();

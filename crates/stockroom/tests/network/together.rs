@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::callers::{OPENING, PASSWORD, furnish, look, the_audit_would_have_noticed};
+use crate::caller::{OPENING, PASSWORD, furnish, look, the_audit_would_have_noticed};
 use crate::history::audit;
 use crate::http::Client;
 use crate::program::Place;
@@ -216,7 +216,8 @@ fn sessions_are_one_thing_on_both_servers() {
         }
     }
     // And an account that is new on one server is known on the other.
-    let customer = json!({"username": "bob", "email": "bob@shop.example", "password": "battery staple horse"});
+    let customer =
+        json!({"username": "bob", "email": "bob@shop.example", "password": "battery staple horse"});
     assert_eq!(pair.servers[0].client().call("POST", "/api/v1/auth/register", Some(&customer)).status, 201);
     pair.servers[1].logged_in("bob", "battery staple horse").get("/api/v1/auth/me");
 }

@@ -310,13 +310,14 @@ struct Held<L: Link> {
 }
 
 enum Kept<L: Link> {
-    Pooled(Object<Maker<L>>),
+    // Boxed, for a connection may be large, and moves from hand to hand.
+    Pooled(Box<Object<Maker<L>>>),
     Aside(Box<L>),
 }
 
 impl<L: Link> Held<L> {
     fn pooled(object: Object<Maker<L>>) -> Self {
-        Self { link: Some(Kept::Pooled(object)), is_reliable: false }
+        Self { link: Some(Kept::Pooled(Box::new(object))), is_reliable: false }
     }
 
     fn aside(link: L) -> Self {
@@ -341,7 +342,7 @@ impl<L: Link> Held<L> {
     /// Closes the connection.
     fn forget(&mut self) {
         if let Some(Kept::Pooled(object)) = self.link.take() {
-            drop(Object::take(object));
+            drop(Object::take(*object));
         }
     }
 }

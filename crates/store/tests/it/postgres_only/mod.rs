@@ -2,6 +2,7 @@
 //! end at once.
 
 mod cuts;
+mod plans;
 mod security;
 mod standby;
 mod statements;
