@@ -472,6 +472,16 @@ impl<L: Link> Reader<L> {
         }
     }
 
+    /// Whether somebody still waits for what failed like this, and another connection may help; after a short pause.
+    pub(super) async fn may_begin_anew(&self, error: &StoreError) -> bool {
+        let may_help = matches!(error, StoreError::ConnectionLost(_)) || error.is_retryable();
+        let is_awaited = Instant::now() + FIRST_PAUSE < self.patience;
+        if may_help && is_awaited {
+            sleep(FIRST_PAUSE).await;
+        }
+        may_help && is_awaited
+    }
+
     pub(super) async fn end_snapshot(&mut self) -> Result<(), StoreError> {
         let was_open = std::mem::take(&mut self.in_snapshot);
         let Some(held) = self.link.as_mut().filter(|_| was_open) else { return Ok(()) };
