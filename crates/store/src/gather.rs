@@ -6,8 +6,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::StoreError;
 
@@ -36,8 +38,14 @@ impl<T> Default for Gather<T> {
 
 impl<T: Clone + Send + 'static> Gather<T> {
     /// What has this id. `look_up` runs the query for all ids of a round; it works in a task of its own, so that
-    /// nobody who leaves takes the answers of others along.
-    pub(crate) async fn get<L, F>(&self, id: i64, look_up: L) -> Result<Option<T>, StoreError>
+    /// nobody who leaves takes the answers of others along. Whoever has waited for as long as `patience` is told that
+    /// the database is away: most of that may have gone into the round before.
+    pub(crate) async fn get<L, F>(
+        &self,
+        id: i64,
+        patience: Duration,
+        look_up: L,
+    ) -> Result<Option<T>, StoreError>
     where
         L: Fn(BTreeSet<i64>) -> F + Send + 'static,
         F: Future<Output = Found<T>> + Send,
@@ -57,10 +65,11 @@ impl<T: Clone + Send + 'static> Gather<T> {
                 }
             });
         }
-        match receiver.await {
-            Ok(answer) => answer.map_err(StoreError::Shared),
+        match timeout(patience, receiver).await {
+            Ok(Ok(answer)) => answer.map_err(StoreError::Shared),
             // The runtime is shutting down, or the look-up panicked.
-            Err(gone) => Err(StoreError::ConnectionLost(gone.into())),
+            Ok(Err(gone)) => Err(StoreError::ConnectionLost(gone.into())),
+            Err(late) => Err(StoreError::ConnectionLost(late.into())),
         }
     }
 }
@@ -122,9 +131,10 @@ async fn answer<T: Clone>(asked: Vec<Asked<T>>, found: impl Future<Output = Foun
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
 
     use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
 
     /// Squares, slowly; counts the rounds.
     fn squares(rounds: &Arc<AtomicUsize>) -> impl Fn(BTreeSet<i64>) -> Squares + Send + 'static {
@@ -147,7 +157,7 @@ mod tests {
     #[tokio::test]
     async fn who_waits_goes_together() {
         let (gather, rounds) = (Gather::default(), Arc::new(AtomicUsize::new(0)));
-        let ask = |id| gather.get(id, squares(&rounds));
+        let ask = |id| gather.get(id, PATIENCE, squares(&rounds));
         let all = futures_util::future::join_all((0..50).chain(90..110).chain(5..9).map(ask)).await;
         let found: Vec<_> = all.into_iter().map(Result::unwrap).collect();
         assert_eq!((found[7], found[69], found[73]), (Some(49), None, Some(64)));
@@ -159,7 +169,7 @@ mod tests {
     #[tokio::test]
     async fn an_error_is_told_to_all_of_its_round_and_to_nobody_else() {
         let (gather, rounds) = (Gather::default(), Arc::new(AtomicUsize::new(0)));
-        let ask = |id| gather.get(id, squares(&rounds));
+        let ask = |id| gather.get(id, PATIENCE, squares(&rounds));
         let (one, other) = tokio::join!(ask(-2), ask(4));
         assert!(one.is_err() && other.is_err());
         assert_eq!(ask(4).await.unwrap(), Some(16));
@@ -168,16 +178,37 @@ mod tests {
     #[tokio::test]
     async fn a_panic_leaves_nobody_waiting() {
         let (gather, rounds) = (Gather::default(), Arc::new(AtomicUsize::new(0)));
-        let ask = |id| gather.get(id, squares(&rounds));
+        let ask = |id| gather.get(id, PATIENCE, squares(&rounds));
         assert!(ask(-1).await.is_err());
         assert_eq!(ask(4).await.unwrap(), Some(16));
     }
 
     #[tokio::test]
+    async fn nobody_waits_for_more_than_one_round_that_hangs() {
+        let gather = Gather::<i64>::default();
+        let patience = Duration::from_millis(40);
+        let hang = |_| async {
+            tokio::time::sleep(PATIENCE).await;
+            Ok(HashMap::new())
+        };
+        let late = async {
+            tokio::time::sleep(patience / 2).await;
+            gather.get(2, patience, hang).await
+        };
+        let began = tokio::time::Instant::now();
+        let (first, late) = tokio::join!(gather.get(1, patience, hang), late);
+        assert!(matches!(
+            (first, late),
+            (Err(StoreError::ConnectionLost(_)), Err(StoreError::ConnectionLost(_)))
+        ));
+        assert!(began.elapsed() < PATIENCE);
+    }
+
+    #[tokio::test]
     async fn who_leaves_takes_nobody_along() {
         let (gather, rounds) = (Gather::default(), Arc::new(AtomicUsize::new(0)));
-        let ask = |id| gather.get(id, squares(&rounds));
-        let impatient = tokio::time::timeout(Duration::from_millis(5), ask(1));
+        let ask = |id| gather.get(id, PATIENCE, squares(&rounds));
+        let impatient = timeout(Duration::from_millis(5), ask(1));
         let (left, stayed) = tokio::join!(impatient, ask(2));
         assert!(left.is_err());
         assert_eq!(stayed.unwrap(), Some(4));

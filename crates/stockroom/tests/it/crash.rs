@@ -7,8 +7,7 @@ use std::sync::atomic::AtomicI64;
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
-use crate::caller::{Caller, OPENING, check, furnish, history_of, look};
-use crate::history::{Found, FoundOrder, audit};
+use crate::callers::{Caller, check, furnish, history_of, look, the_audit_would_have_noticed};
 use crate::http::Client;
 use crate::program::Place;
 use crate::server::Server;
@@ -63,35 +62,13 @@ fn what_was_answered_survives_ten_kills() {
     );
     assert!(found.orders.len() > 30, "hardly any load");
     assert!(unanswered > 0, "no kill hit a request");
-    the_checker_would_have_noticed(&callers, &found);
-}
-
-/// The same history against a shop that has lost, doubled, halved or forgotten something.
-fn the_checker_would_have_noticed(callers: &[Caller], right: &Found) {
-    let history = history_of(callers);
-    let unnoticed = |what: &str, change: fn(&mut Found)| {
-        let mut wrong = right.clone();
-        change(&mut wrong);
-        assert!(!audit(&history, &wrong, OPENING).is_empty(), "{what} went unnoticed");
-    };
-    unnoticed("a lost order", |found| found.orders.truncate(found.orders.len() - 1));
-    unnoticed("a doubled order", |found| {
-        let copy = found.orders[found.orders.len() / 2].clone();
-        found.orders.push(FoundOrder { id: 1_000_000, ..copy });
-    });
-    unnoticed("half an order", |found| {
-        let whole = found.orders.iter_mut().find(|order| order.lines.len() > 1).unwrap();
-        whole.lines.truncate(1);
-    });
-    unnoticed("a forgotten confirmation", |found| {
-        let confirmed = found.orders.iter_mut().find(|order| order.status == "confirmed").unwrap();
-        confirmed.status = "pending".to_owned();
-    });
-    unnoticed("a doubled adjustment", |found| found.stock.get_mut(&2).unwrap().0 += 1);
+    the_audit_would_have_noticed(&history_of(&callers), &found);
 }
 
 mod sqlite_only {
     use super::*;
+    use crate::callers::OPENING;
+    use crate::history::audit;
 
     /// A server that did not keep what it answered would not pass: here its journal is thrown away after the kill.
     #[test]

@@ -1,19 +1,28 @@
-//! The real binary on databases that fail: they are killed, they hang, another takes their place.
+//! Runs the real binary on a database on a network: several servers at once, and databases that stop, die and hang.
 //!
-//! Starts database servers of its own besides the one whose URL is in `STOCKROOM_TEST_DATABASE`, so a plain `cargo test`
-//! leaves it out; `cargo xtask test` runs it. What only one kind of database can do is in a module called `postgres_only`.
+//! Needs a server, whose URL is in the environment variable `STOCKROOM_TEST_DATABASE`, so a plain `cargo test` leaves it
+//! out; `cargo xtask test` runs it. Where a database is stopped or killed, it is another one of the same kind. What only
+//! PostgreSQL can do is in modules called `postgres_only`.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic, also in what its functions share")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may panic, also in what its functions share"
+)]
 
-#[path = "../it/caller.rs"]
+#[path = "../it/callers.rs"]
 #[expect(dead_code, reason = "each target uses a part of it")]
-mod caller;
+mod callers;
+mod crowd;
+mod hang;
 #[path = "../it/history.rs"]
 mod history;
 #[path = "../it/http.rs"]
 mod http;
+#[cfg(test)]
+mod outage;
 #[path = "../../../store/tests/it/place.rs"]
-#[expect(dead_code, reason = "each crate uses a part of it")]
+#[expect(dead_code, reason = "each target uses a part of it")]
 mod place;
 #[path = "../it/program.rs"]
 #[expect(dead_code, reason = "each target uses a part of it")]
@@ -21,7 +30,10 @@ mod program;
 #[path = "../it/server.rs"]
 #[expect(dead_code, reason = "each target uses a part of it")]
 mod server;
+mod shopper;
+mod site;
 // Said so that the lints know that functions between the tests are tests too.
 #[cfg(test)]
 mod standby;
-mod steady;
+mod start;
+mod together;

@@ -156,6 +156,15 @@ impl Database {
         }
     }
 
+    /// [`Options::patience`]. An embedded database is never away.
+    pub(crate) fn patience(&self) -> Duration {
+        match &self.pool {
+            Pool::Sqlite(_) => Duration::MAX,
+            Pool::Postgres(pool) => pool.patience(),
+            Pool::MySql(pool) => pool.patience(),
+        }
+    }
+
     /// A connection to read from, for as long as the answer is kept. Waits when all are in use.
     ///
     /// # Errors
@@ -287,8 +296,8 @@ impl Reader {
                 let params = params.to_vec();
                 reader.aside(move |connection| connection.query(sql, &params)).await
             }
-            ReaderConnection::Postgres(reader) => reader.query(Sql::Constant(sql), params).await,
-            ReaderConnection::MySql(reader) => reader.query(Sql::Constant(sql), params).await,
+            ReaderConnection::Postgres(reader) => reader.query_long(Sql::Constant(sql), params).await,
+            ReaderConnection::MySql(reader) => reader.query_long(Sql::Constant(sql), params).await,
         }
     }
 
@@ -303,8 +312,8 @@ impl Reader {
                 let (sql, params) = (sql.to_owned(), params.to_vec());
                 reader.aside(move |connection| connection.query_dynamic(&sql, &params)).await
             }
-            ReaderConnection::Postgres(reader) => reader.query(Sql::Dynamic(sql), params).await,
-            ReaderConnection::MySql(reader) => reader.query(Sql::Dynamic(sql), params).await,
+            ReaderConnection::Postgres(reader) => reader.query_long(Sql::Dynamic(sql), params).await,
+            ReaderConnection::MySql(reader) => reader.query_long(Sql::Dynamic(sql), params).await,
         }
     }
 

@@ -8,10 +8,12 @@ use super::set::SetStatement;
 use super::{Options, Row, Rows, Value};
 use crate::StoreError;
 use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleResult, Timeouts};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// The first pause before asking a database again that is away; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -163,6 +165,10 @@ impl<L: Link> Pool<L> {
         Ok(opened)
     }
 
+    pub(super) fn patience(&self) -> Duration {
+        self.options.patience
+    }
+
     pub(super) fn reader(self: &Arc<Self>) -> Reader<L> {
         self.reader_with(None)
     }
@@ -246,6 +252,39 @@ impl<L: Link> Pool<L> {
     ) -> Result<T, StoreError> {
         within(self.options.statement_timeout, deadline, work).await
     }
+
+    /// Runs something quick. A database that has not answered it when patience ends hangs.
+    async fn promptly<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        self.within(Some(Instant::now() + self.options.patience), work).await
+    }
+
+    /// Runs a query that may take as long as a statement may, if only the database is there meanwhile: when it has been
+    /// silent for half of what anybody waits, it has the other half to accept another connection.
+    async fn at_length<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let mut work = pin!(self.within(None, work));
+        let half = self.options.patience / 2;
+        loop {
+            if let Ok(done) = timeout(half, &mut work).await {
+                return done;
+            }
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                hangs = self.hangs(half) => if let Some(late) = hangs {
+                    return Err(lost(late));
+                }
+            }
+        }
+    }
+
+    /// Whether the database says nothing at all to who knocks. One that refuses is there.
+    async fn hangs(&self, limit: Duration) -> Option<Elapsed> {
+        match timeout(limit, L::connect(&self.address, Role::Reader, &self.options)).await {
+            Ok(Err(StoreError::ConnectionLost(cause))) => cause.downcast().ok().map(|late| *late),
+            Ok(_) => None,
+            Err(late) => Some(late),
+        }
+    }
 }
 
 /// Runs one operation for as long as it may take.
@@ -315,6 +354,15 @@ impl<L: Link> Drop for Held<L> {
     }
 }
 
+/// How long a query may take.
+#[derive(Debug, Clone, Copy)]
+enum Pace {
+    /// Not longer than anybody waits for a database that is away.
+    Quick,
+    /// As long as a statement may.
+    Long,
+}
+
 /// Reads, on a connection that is taken when it is needed first.
 pub(super) struct Reader<L: Link> {
     pool: Arc<Pool<L>>,
@@ -332,11 +380,29 @@ impl<L: Link> std::fmt::Debug for Reader<L> {
 }
 
 impl<L: Link> Reader<L> {
-    /// Runs a query; outside a snapshot again and again, should the connection be lost.
+    /// Runs a quick query; outside a snapshot again and again, should the connection be lost.
     pub(super) async fn query(&mut self, sql: Sql<'_>, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        self.query_patiently(sql, params, Pace::Quick).await
+    }
+
+    /// Runs a query that may take long, in the same way.
+    pub(super) async fn query_long(
+        &mut self,
+        sql: Sql<'_>,
+        params: &[Value],
+    ) -> Result<Vec<Row>, StoreError> {
+        self.query_patiently(sql, params, Pace::Long).await
+    }
+
+    async fn query_patiently(
+        &mut self,
+        sql: Sql<'_>,
+        params: &[Value],
+        pace: Pace,
+    ) -> Result<Vec<Row>, StoreError> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let error = match self.query_once(sql, params).await {
+            let error = match self.query_once(sql, params, pace).await {
                 Ok(rows) => return Ok(rows),
                 Err(error) => error,
             };
@@ -354,11 +420,20 @@ impl<L: Link> Reader<L> {
         }
     }
 
-    async fn query_once(&mut self, sql: Sql<'_>, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+    async fn query_once(
+        &mut self,
+        sql: Sql<'_>,
+        params: &[Value],
+        pace: Pace,
+    ) -> Result<Vec<Row>, StoreError> {
         let pool = Arc::clone(&self.pool);
         let in_snapshot = self.in_snapshot;
         let held = self.held().await?;
-        let answer = pool.within(None, held.link()?.query(sql, params)).await;
+        let query = held.link()?.query(sql, params);
+        let answer = match pace {
+            Pace::Quick => pool.promptly(query).await,
+            Pace::Long => pool.at_length(query).await,
+        };
         if answer.is_ok() && !in_snapshot {
             held.rely();
         }
@@ -382,7 +457,7 @@ impl<L: Link> Reader<L> {
         let pool = Arc::clone(&self.pool);
         loop {
             let held = self.held().await?;
-            match pool.within(None, held.link()?.begin(Access::Snapshot)).await {
+            match pool.promptly(held.link()?.begin(Access::Snapshot)).await {
                 Ok(()) => {
                     self.in_snapshot = true;
                     return Ok(());
@@ -399,7 +474,7 @@ impl<L: Link> Reader<L> {
     pub(super) async fn end_snapshot(&mut self) -> Result<(), StoreError> {
         let was_open = std::mem::take(&mut self.in_snapshot);
         let Some(held) = self.link.as_mut().filter(|_| was_open) else { return Ok(()) };
-        self.pool.within(None, held.link()?.roll_back()).await?;
+        self.pool.promptly(held.link()?.roll_back()).await?;
         held.rely();
         Ok(())
     }

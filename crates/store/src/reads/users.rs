@@ -79,7 +79,8 @@ impl Store {
             return self.first(SESSION, &[id.0.into()]).await?.map(|row| session(&row, 0)).transpose();
         }
         let database = self.database().clone();
-        self.sessions.get(id.0, move |ids| sessions(database.clone(), ids)).await
+        let patience = database.patience();
+        self.sessions.get(id.0, patience, move |ids| sessions(database.clone(), ids)).await
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::cuts::{after_commit, before_commit};
 use crate::lane::{Counts, Lane, Work};
 use crate::proxy::{Cut, Door, How, Spot, When};
-use crate::wire::Direction;
+use crate::wire::{Direction, Protocol};
 use std::time::Duration;
 use store::driver::{Database, Options};
 use store::{Store, StoreError, Verdict};
@@ -150,4 +150,55 @@ async fn reads_survive_cuts_and_fail_in_time() {
     }
     let counts: Counts = lane.direct.counts().await;
     assert_eq!(counts, wanted);
+}
+
+/// A database that hangs is not waited for as long as one that works.
+#[tokio::test]
+async fn a_database_that_hangs_is_told_from_one_that_takes_its_time() {
+    let lane = Lane::of(Work::One).await;
+    let options = Options { patience: PATIENCE, ..Options::default() };
+    let statement_timeout = options.statement_timeout;
+    let database = Database::open(&lane.proxy.url(), options).await.unwrap();
+    let (store, id) = (Store::new(database.clone()), domain::OrderId(1));
+    let slow = match lane.proxy.protocol() {
+        Protocol::Postgres => "SELECT COUNT(pg_sleep(1.5))",
+        Protocol::MySql => "SELECT SLEEP(1.5)",
+    };
+    assert_eq!(database.long_reader().await.unwrap().query_dynamic_long(slow, &[]).await.unwrap().len(), 1);
+
+    for door in [Door::Waiting, Door::Refusing] {
+        let hang = async || {
+            lane.proxy.set_door(Door::Open);
+            // There is a connection before all goes silent.
+            assert!(store.order(id).await.unwrap().is_some());
+            lane.proxy.order([at_once(&lane, How::Freeze, door)]);
+            tokio::time::Instant::now()
+        };
+        let asked = hang().await;
+        let error = store.order(id).await.unwrap_err();
+        assert!(matches!(error, StoreError::ConnectionLost(_)), "{error:?}");
+        assert!(asked.elapsed() < statement_timeout / 2, "{:?}", asked.elapsed());
+        let asked = hang().await;
+        let error = store.session(domain::UserId(1)).await.unwrap_err();
+        assert!(
+            error.is_outage() && asked.elapsed() < statement_timeout / 2,
+            "{error:?} {:?}",
+            asked.elapsed()
+        );
+        // Whoever refuses others is there: this query has all the time that a query may have.
+        let asked = hang().await;
+        let mut reader = database.long_reader().await.unwrap();
+        let long = tokio::time::timeout(PATIENCE * 6, reader.query_dynamic_long("SELECT 1", &[]));
+        match (door, long.await) {
+            (Door::Waiting, Ok(Err(error))) => {
+                assert!(matches!(error, StoreError::ConnectionLost(_)), "{error:?}");
+            }
+            (Door::Refusing, Err(_)) => {}
+            (_, other) => panic!("{door:?}: {other:?} after {:?}", asked.elapsed()),
+        }
+        lane.proxy.hang_up();
+        lane.proxy.set_door(Door::Open);
+        drop(reader);
+        assert!(store.order(id).await.unwrap().is_some());
+    }
 }
