@@ -101,12 +101,12 @@ pub(crate) fn await_answers(server: &Server, statuses: &[u16], more: u64) {
     }
 }
 
-/// A number that the server shows in its metrics; 0 when it does not.
+/// A whole number that the server shows in its metrics; 0 when it does not.
 #[track_caller]
 pub(crate) fn metric(server: &Server, name: &str) -> u64 {
     let metrics = metrics(server);
     let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value.map_or(0, |value| value.parse().unwrap())
+    value.map_or(0, |value| value.split('.').next().unwrap().parse().unwrap())
 }
 
 #[track_caller]
