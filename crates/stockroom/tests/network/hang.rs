@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
-use crate::caller::{OPENING, furnish, look, the_audit_would_have_noticed};
+use crate::callers::{OPENING, furnish, look, the_audit_would_have_noticed};
 use crate::history::audit;
 use crate::program::Place;
 use crate::server::Server;
