@@ -2,7 +2,7 @@
 
 use crate::place::Place;
 use std::time::Duration;
-use store::driver::{Cell, Database, DeleteRows, Kind, Options, Rows, TableRows, UpdateRows, Value};
+use store::driver::{Cell, Database, DeleteRows, Kind, Options, Rows, Sets, TableRows, UpdateRows, Value};
 use store::{StoreError, Violation};
 
 pub(crate) const CREATE_TOYS: &str = "CREATE TABLE toys (a {int} NOT NULL, b {int} NOT NULL, name {text}, \
@@ -121,6 +121,83 @@ async fn a_row_source_joins_by_keys_and_every_text_survives() {
     let sql = "SELECT r.a FROM {rows:a int} r JOIN toys t ON t.a = r.a WHERE t.n = ? ORDER BY r.a";
     let found = reader.query(sql, &[keys, 0.into()]).await.unwrap();
     assert_eq!(found.iter().map(|row| row.int(0).unwrap()).collect::<Vec<_>>(), [1, 3]);
+}
+
+/// Two texts are the same when their characters are, and sort by them: also those with a space at the end.
+#[tokio::test]
+async fn texts_compare_by_character() {
+    static WORDS: TableRows =
+        TableRows { table: "words", columns: &[("word", Kind::Text), ("text", Kind::Text)], key: &["word"] };
+    const CREATE: &str = "CREATE TABLE words (word {key 16} NOT NULL, text {text} NOT NULL, PRIMARY KEY (word), \
+         CONSTRAINT words_word UNIQUE (word)) {clustered}";
+    let sorted = ["", " ", "A", "a", "a\t", "a ", "a  ", "a!", "aa", "b", "\u{e1}", "\u{ffff}", "\u{1f600}"];
+    let fixture = Fixture::new().await;
+    let mut transaction = fixture.database.begin().await.unwrap();
+    transaction.execute(CREATE, &[]).await.unwrap();
+    let mut all = Rows::new();
+    for word in sorted.iter().rev() {
+        all.push([Cell::Text(word), Cell::Text(word)]);
+    }
+    transaction.insert_rows(&WORDS, &all).await.unwrap();
+    for column in ["word", "text"] {
+        let found =
+            transaction.query_dynamic(&format!("SELECT word FROM words ORDER BY {column}"), &[]).await;
+        let found: Vec<_> = found.unwrap().iter_mut().map(|row| row.text(0).unwrap()).collect();
+        assert_eq!(found, sorted, "{column}");
+        for word in sorted {
+            let found = format!("SELECT COUNT(*) FROM words WHERE {column} = ?");
+            let found = transaction.query_dynamic(&found, &[word.into()]).await.unwrap();
+            assert_eq!(found[0].int(0).unwrap(), 1, "{column} = {word:?}");
+            let found =
+                format!("SELECT word FROM words w JOIN {{rows:asked text}} r ON w.{column} = r.asked");
+            let mut key = Rows::new();
+            key.push([Cell::Text(word)]);
+            let found = transaction.query_dynamic(&found, &[key.to_value().unwrap()]).await.unwrap();
+            assert_eq!(found.len(), 1, "{column} = {word:?}");
+            assert_eq!(found[0].as_text(0).unwrap(), word);
+        }
+    }
+    let again = rows([[Cell::Text("a "), Cell::Text("")]]);
+    assert_eq!(transaction.insert_rows(&WORDS, &again).await.unwrap_err().duplicate(), Some("words_word"));
+}
+
+/// Quotes, backslashes and what LIKE and SQL make of them elsewhere are characters like any others.
+#[tokio::test]
+async fn no_character_is_special() {
+    let odd = [
+        r"\", r"\'", "'", "''", "\"", "`", "?", "{int}", ";--", "/* */", "%", "_", "!", "\\%", r"\n", "\n",
+        ":a", "$1",
+    ];
+    let fixture = Fixture::new().await;
+    let mut transaction = fixture.database.begin().await.unwrap();
+    // Several statements at once, and one.
+    let (mut one, mut sets) = (Rows::new(), Sets::new());
+    for (text, a) in odd.iter().zip(1_i64..) {
+        sets.insert(&TOYS, rows([toy(a, 1, text, 1)]));
+        one.push(toy(a, 2, text, 1));
+    }
+    transaction.write(&sets).await.unwrap();
+    transaction.insert_rows(&TOYS, &one).await.unwrap();
+    const FIND: &str = "SELECT COUNT(*), MIN(a), MAX(a) FROM toys WHERE name = ?";
+    const LIKE: &str = "SELECT COUNT(*), MIN(a), MAX(a) FROM toys WHERE name LIKE ? ESCAPE '!'";
+    for (text, a) in odd.iter().zip(1_i64..) {
+        let pattern: String = text
+            .chars()
+            .flat_map(|one| if "%_!".contains(one) { vec!['!', one] } else { vec![one] })
+            .collect();
+        let queries = [(FIND, vec![(*text).into()]), (LIKE, vec![pattern.as_str().into()])];
+        let mut answers = transaction.query_all(&queries).await.unwrap();
+        for (sql, params) in &queries {
+            answers.push(transaction.query(sql, params).await.unwrap());
+        }
+        for found in answers {
+            let found = (0..3).map(|column| found[0].int(column).unwrap()).collect::<Vec<_>>();
+            assert_eq!(found, [2, a, a], "{text}");
+        }
+    }
+    transaction.commit().await.unwrap();
+    let found = fixture.toys().await.into_iter().map(|toy| toy.2.unwrap()).collect::<Vec<_>>();
+    assert_eq!(found, odd.iter().flat_map(|text| [*text, *text]).collect::<Vec<_>>());
 }
 
 #[tokio::test]

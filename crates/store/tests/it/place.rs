@@ -63,6 +63,18 @@ impl Place {
         server().filter(|url| url.starts_with("postgres")).map(Self::schema)
     }
 
+    /// A database, when MySQL or MariaDB is being tested.
+    pub(crate) async fn mysql() -> Option<Self> {
+        let server = server().filter(|url| url.starts_with("mysql") || url.starts_with("mariadb"))?;
+        Some(Self::database(&server).await)
+    }
+
+    /// A connection to the server of a MySQL database without the store, and without a database.
+    pub(crate) async fn beside(&self) -> mysql_async::Conn {
+        let Home::Database(server, _) = &self.home else { panic!("this is not MySQL") };
+        mysql_async::Conn::new(mysql_async::Opts::from_url(server).unwrap()).await.unwrap()
+    }
+
     /// The schema is made by whoever migrates or writes first.
     fn schema(server: String) -> Self {
         let name = fresh_name();

@@ -4,6 +4,7 @@
 
 mod address;
 mod errors;
+mod farewell;
 mod script;
 mod session;
 mod statements;
@@ -23,11 +24,8 @@ use mysql_async::{Conn, DriverError, Error, IoError, Params, Statement};
 use session::Server;
 use statements::{Statements, Text};
 use std::time::Duration;
-use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
-/// How long a good-bye may take.
-const FAREWELL: Duration = Duration::from_secs(1);
 /// A connection that has been silent for longer is asked whether it still works before a transaction relies on it.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -38,6 +36,10 @@ const NULL: &str = "[]";
 pub(super) struct Connection {
     /// Absent while it is dropped.
     conn: Option<Conn>,
+    /// Which server it leads to.
+    server: String,
+    /// Whether the answer to a statement is awaited.
+    is_busy: bool,
     role: Role,
     // Boxed, for it moves from hand to hand and is large otherwise.
     statements: Box<Statements>,
@@ -48,13 +50,10 @@ pub(super) struct Connection {
     idle_limit: Duration,
 }
 
-/// Closes the socket. The server is told good-bye if it listens; whatever transaction was open, it rolls back.
 impl Drop for Connection {
     fn drop(&mut self) {
-        let Some(conn) = self.conn.take() else { return };
-        // Outside a runtime nothing is said.
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(timeout(FAREWELL, conn.disconnect()));
+        if let Some(conn) = self.conn.take() {
+            farewell::close(conn, self.is_busy, std::mem::take(&mut self.server));
         }
     }
 }
@@ -81,6 +80,8 @@ impl Connection {
         server.prepare(&mut conn, role, options).await?;
         Ok(Self {
             conn: Some(conn),
+            server: server.identity(),
+            is_busy: false,
             role,
             statements: Box::new(Statements::new(options.statement_cache)),
             max_packet: server.max_packet(),
@@ -90,13 +91,21 @@ impl Connection {
     }
 
     fn conn(&mut self) -> Result<&mut Conn, StoreError> {
-        self.last_used = Instant::now();
         self.conn.as_mut().ok_or_else(|| StoreError::misuse("the connection was closed"))
+    }
+
+    fn done(&mut self) {
+        self.is_busy = false;
+        self.last_used = Instant::now();
     }
 
     /// BEGIN and its like: no parameters, no answer.
     async fn control(&mut self, sql: &str, stage: Stage) -> Result<(), StoreError> {
-        self.conn()?.query_drop(sql).await.map_err(|error| classify(error, stage))
+        // A COMMIT that nobody waits for any more comes to its end by itself, and others wait for that.
+        self.is_busy = stage != Stage::Commit;
+        let answer = self.conn()?.query_drop(sql).await;
+        self.done();
+        answer.map_err(|error| classify(error, stage))
     }
 
     async fn run(&mut self, text: Text<'_>, params: Vec<mysql_async::Value>) -> Result<Answer, StoreError> {
@@ -155,6 +164,13 @@ impl Connection {
 
     /// Runs statements in their order, in one round trip if they fit into one packet. An error tells which it was of.
     async fn run_all(&mut self, all: &[(Text<'_>, Vec<Value>)]) -> Result<Vec<Answer>, (usize, StoreError)> {
+        self.is_busy = true;
+        let answers = self.ask_all(all).await;
+        self.done();
+        answers
+    }
+
+    async fn ask_all(&mut self, all: &[(Text<'_>, Vec<Value>)]) -> Result<Vec<Answer>, (usize, StoreError)> {
         let script = if all.len() > 1 { self.script(all).map_err(|error| (0, error))? } else { None };
         let mut answers = Vec::with_capacity(all.len());
         match script {
@@ -182,7 +198,10 @@ impl Connection {
 
     async fn run_one(&mut self, text: Text<'_>, params: &[Value]) -> Result<Answer, StoreError> {
         let params = values::parameters(params, self.max_packet)?;
-        self.run(text, params).await
+        self.is_busy = true;
+        let answer = self.run(text, params).await;
+        self.done();
+        answer
     }
 
     /// All statements as one text, unless it is more than the server takes.
