@@ -201,6 +201,35 @@ async fn no_character_is_special() {
 }
 
 #[tokio::test]
+async fn parameters_and_sums_go_to_the_ends_of_64_bits() {
+    let fixture = Fixture::new().await;
+    const INSERT: &str = "INSERT INTO toys (a, b, name, n) VALUES (?, ?, ?, ?)";
+    let all: Vec<char> = ('\u{1}'..=char::MAX).collect();
+    let texts: Vec<String> = all.chunks(65_536).map(|part| part.iter().collect()).collect();
+    let mut transaction = fixture.database.begin().await.unwrap();
+    for (text, b) in texts.iter().zip(1_i64..) {
+        let params = [i64::MIN.into(), b.into(), Value::from(text.as_str()), i64::MAX.into()];
+        assert_eq!(transaction.execute(INSERT, &params).await.unwrap(), 1);
+    }
+    let nothing = [i64::MAX.into(), i64::MIN.into(), Value::Null, 0.into()];
+    assert_eq!(transaction.execute(INSERT, &nothing).await.unwrap(), 1);
+    let refused = transaction.execute(INSERT, &[1.into(), 1.into(), "a\0b".into(), 1.into()]).await;
+    assert!(matches!(refused, Err(StoreError::Unsupported { .. })), "{refused:?}");
+    // It was refused on this side, so the transaction goes on.
+    transaction.commit().await.unwrap();
+    let toys = fixture.toys().await;
+    for (toy, (text, b)) in toys.iter().zip(texts.iter().zip(1_i64..)) {
+        assert_eq!((toy.0, toy.1, toy.3), (i64::MIN, b, i64::MAX));
+        assert!(toy.2.as_ref() == Some(text), "text {b} came back as another one");
+    }
+    assert_eq!(toys.last(), Some(&(i64::MAX, i64::MIN, None, 0)));
+    let mut reader = fixture.database.reader().await.unwrap();
+    let sums = "SELECT SUM(a), SUM(n), SUM(n) IS NULL FROM toys WHERE b = ? OR a = ?";
+    let row = reader.query(sums, &[i64::MIN.into(), i64::MAX.into()]).await.unwrap().remove(0);
+    assert_eq!((row.int(0).unwrap(), row.int(1).unwrap(), row.flag(2).unwrap()), (i64::MAX, 0, false));
+}
+
+#[tokio::test]
 async fn what_is_not_committed_is_undone() {
     let fixture = Fixture::new().await;
     let one = rows([toy(1, 1, "a", 1)]);
