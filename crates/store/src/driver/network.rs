@@ -316,8 +316,9 @@ enum Kept<L: Link> {
 }
 
 impl<L: Link> Held<L> {
+    /// As it comes from the pool it may go back there.
     fn pooled(object: Object<Maker<L>>) -> Self {
-        Self { link: Some(Kept::Pooled(Box::new(object))), is_reliable: false }
+        Self { link: Some(Kept::Pooled(Box::new(object))), is_reliable: true }
     }
 
     fn aside(link: L) -> Self {
