@@ -123,7 +123,7 @@ fn drivers_in_driver(source: &Source, paths: &[NamedPath], found: &mut Vec<Viola
     let room = "crates/store/src/driver";
     if source.path.starts_with(&format!("{room}/"))
         || source.path == format!("{room}.rs")
-        || source.path.starts_with("crates/store/tests/")
+        || ["tests", "benches"].iter().any(|room| source.path.starts_with(&format!("crates/store/{room}/")))
     {
         return;
     }

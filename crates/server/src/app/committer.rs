@@ -105,7 +105,9 @@ async fn run(
         }
         // The one who has waited longest decides how long to wait for a database that is away.
         let Some(deadline) = batch.iter().map(|errand| errand.deadline()).min() else { continue };
-        let verdicts = store.write(&mut batch, deadline).await;
+        // While other servers had their turn, or the database looked up what the batch needs, more have come in.
+        let late = |batch: &mut Vec<Box<dyn Errand>>| top_up(receiver, batch, max_batch);
+        let verdicts = store.write(&mut batch, late, deadline).await;
         metrics.observe_commit(batch.len(), clock::since(started));
         metrics.set_writer_counts(store.writer_counts());
         let now = clock::monotonic();
@@ -131,11 +133,25 @@ async fn gather(
     if batch.is_empty() {
         return receiver.recv_many(batch, max_batch).await > 0;
     }
+    top_up(receiver, batch, max_batch);
+    true
+}
+
+/// Adds what waits to the batch, apart from those who have waited for too long.
+fn top_up(
+    receiver: &mut mpsc::Receiver<Box<dyn Errand>>,
+    batch: &mut Vec<Box<dyn Errand>>,
+    max_batch: usize,
+) {
+    let now = clock::monotonic();
     while batch.len() < max_batch {
         let Ok(errand) = receiver.try_recv() else { break };
-        batch.push(errand);
+        if errand.deadline().into_std() <= now {
+            errand.expire();
+        } else {
+            batch.push(errand);
+        }
     }
-    true
 }
 
 #[cfg(test)]

@@ -108,7 +108,9 @@ mod postgres_only {
         let lost = metric(&server, "stockroom_commit_lost_connections_total");
         let found = metric(&server, "stockroom_commit_outcomes_found_total");
         println!("{lost} lost connections, {found} outcomes found");
-        assert!(crowd.told.unavailable.into_inner() > 0, "an outage of three seconds went unnoticed");
+        // All callers may have been in the batch whose commit was in doubt.
+        let told = crowd.told.unavailable.into_inner() + crowd.told.unknown.into_inner();
+        assert!(told > 0, "an outage of three seconds went unnoticed");
         assert_eq!(server.stop(), 0);
     }
 

@@ -232,9 +232,11 @@ fn update(rows: &UpdateRows, dialect: Dialect) -> String {
             let set = list(names(rows.set), ", ", |name| format!("{name} = r.{name}"));
             format!("UPDATE {table} SET {set} FROM {source} WHERE {same_key}")
         }
+        // Row by row, each looked up by its key: a table that was filled just now looks small to the optimizer, which
+        // would then go through the table, and through the rows anew for each of its rows.
         Dialect::MySql => {
             let set = list(names(rows.set), ", ", |name| format!("{table}.{name} = r.{name}"));
-            format!("UPDATE {table} JOIN {source} ON {same_key} SET {set}")
+            format!("UPDATE {source} STRAIGHT_JOIN {table} ON {same_key} SET {set}")
         }
     }
 }
@@ -251,7 +253,7 @@ fn delete(rows: &DeleteRows, dialect: Dialect) -> String {
             list(names(rows.key), ", ", |name| format!("r.{name}")),
         ),
         Dialect::Postgres => format!("DELETE FROM {table} USING {source} WHERE {same_key}"),
-        Dialect::MySql => format!("DELETE {table} FROM {table} JOIN {source} ON {same_key}"),
+        Dialect::MySql => format!("DELETE {table} FROM {source} STRAIGHT_JOIN {table} ON {same_key}"),
     }
 }
 
@@ -332,7 +334,7 @@ mod tests {
             &format!("UPDATE stock SET b = r.b, note = r.note FROM {SQLITE_ROWS} WHERE stock.a = r.a"),
             &format!("UPDATE stock SET b = r.b, note = r.note FROM {POSTGRES_ROWS} WHERE stock.a = r.a"),
             &format!(
-                "UPDATE stock JOIN {MYSQL_ROWS} ON stock.a = r.a SET stock.b = r.b, stock.note = r.note"
+                "UPDATE {MYSQL_ROWS} STRAIGHT_JOIN stock ON stock.a = r.a SET stock.b = r.b, stock.note = r.note"
             ),
         );
     }
@@ -361,8 +363,8 @@ mod tests {
              (SELECT value->>0 AS a, value->>1 AS b FROM jsonb_each(?)) r)",
             "DELETE FROM stock USING (SELECT (e->>0)::bigint AS a, (e->>1)::bigint AS b \
              FROM jsonb_array_elements($1::jsonb) e) r WHERE stock.a = r.a AND stock.b = r.b",
-            "DELETE stock FROM stock JOIN JSON_TABLE(?, '$[*]' COLUMNS(a BIGINT PATH '$[0]', \
-             b BIGINT PATH '$[1]')) r ON stock.a = r.a AND stock.b = r.b",
+            "DELETE stock FROM JSON_TABLE(?, '$[*]' COLUMNS(a BIGINT PATH '$[0]', b BIGINT PATH '$[1]')) r \
+             STRAIGHT_JOIN stock ON stock.a = r.a AND stock.b = r.b",
         );
     }
 }

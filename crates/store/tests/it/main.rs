@@ -12,6 +12,10 @@ mod lists;
 #[cfg(test)]
 mod meddling;
 #[cfg(test)]
+mod migrations;
+#[cfg(test)]
+mod mysql_only;
+#[cfg(test)]
 #[expect(dead_code, reason = "each crate uses a part of it")]
 mod place;
 #[cfg(test)]

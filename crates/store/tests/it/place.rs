@@ -63,6 +63,12 @@ impl Place {
         server().filter(|url| url.starts_with("postgres")).map(Self::schema)
     }
 
+    /// A database, when MySQL or MariaDB is being tested.
+    pub(crate) async fn mysql() -> Option<Self> {
+        let server = server().filter(|url| url.starts_with("mysql") || url.starts_with("mariadb"))?;
+        Some(Self::database(&server).await)
+    }
+
     /// The schema is made by whoever migrates or writes first.
     fn schema(server: String) -> Self {
         let name = fresh_name();

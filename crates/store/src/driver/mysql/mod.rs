@@ -4,6 +4,8 @@
 
 mod address;
 mod errors;
+mod farewell;
+mod script;
 mod session;
 mod statements;
 mod values;
@@ -22,11 +24,8 @@ use mysql_async::{Conn, DriverError, Error, IoError, Params, Statement};
 use session::Server;
 use statements::{Statements, Text};
 use std::time::Duration;
-use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
-/// How long a good-bye may take.
-const FAREWELL: Duration = Duration::from_secs(1);
 /// A connection that has been silent for longer is asked whether it still works before a transaction relies on it.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -37,6 +36,10 @@ const NULL: &str = "[]";
 pub(super) struct Connection {
     /// Absent while it is dropped.
     conn: Option<Conn>,
+    /// Which server it leads to.
+    server: String,
+    /// Whether the answer to a statement is awaited.
+    is_busy: bool,
     role: Role,
     // Boxed, for it moves from hand to hand and is large otherwise.
     statements: Box<Statements>,
@@ -47,13 +50,10 @@ pub(super) struct Connection {
     idle_limit: Duration,
 }
 
-/// Closes the socket. The server is told good-bye if it listens; whatever transaction was open, it rolls back.
 impl Drop for Connection {
     fn drop(&mut self) {
-        let Some(conn) = self.conn.take() else { return };
-        // Outside a runtime nothing is said.
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(timeout(FAREWELL, conn.disconnect()));
+        if let Some(conn) = self.conn.take() {
+            farewell::close(conn, self.is_busy, std::mem::take(&mut self.server));
         }
     }
 }
@@ -80,6 +80,8 @@ impl Connection {
         server.prepare(&mut conn, role, options).await?;
         Ok(Self {
             conn: Some(conn),
+            server: server.identity(),
+            is_busy: false,
             role,
             statements: Box::new(Statements::new(options.statement_cache)),
             max_packet: server.max_packet(),
@@ -89,13 +91,21 @@ impl Connection {
     }
 
     fn conn(&mut self) -> Result<&mut Conn, StoreError> {
-        self.last_used = Instant::now();
         self.conn.as_mut().ok_or_else(|| StoreError::misuse("the connection was closed"))
+    }
+
+    fn done(&mut self) {
+        self.is_busy = false;
+        self.last_used = Instant::now();
     }
 
     /// BEGIN and its like: no parameters, no answer.
     async fn control(&mut self, sql: &str, stage: Stage) -> Result<(), StoreError> {
-        self.conn()?.query_drop(sql).await.map_err(|error| classify(error, stage))
+        // A COMMIT that nobody waits for any more comes to its end by itself, and others wait for that.
+        self.is_busy = stage != Stage::Commit;
+        let answer = self.conn()?.query_drop(sql).await;
+        self.done();
+        answer.map_err(|error| classify(error, stage))
     }
 
     async fn run(&mut self, text: Text<'_>, params: Vec<mysql_async::Value>) -> Result<Answer, StoreError> {
@@ -152,12 +162,55 @@ impl Connection {
         self.conn()?.close(statement).await.map_err(|error| classify(error, Stage::Statement(role)))
     }
 
-    async fn run_set(&mut self, set: SetStatement, rows: &Rows) -> Result<u64, StoreError> {
-        let params = values::rows_parameter(rows.to_json(NULL)?, self.max_packet)?;
-        match self.run(Text::Set(set), params).await {
-            Ok(answer) => Ok(answer.affected),
-            Err(error) => Err(with_key_name(error, set)),
+    /// Runs statements in their order, in one round trip if they fit into one packet. An error tells which it was of.
+    async fn run_all(&mut self, all: &[(Text<'_>, Vec<Value>)]) -> Result<Vec<Answer>, (usize, StoreError)> {
+        self.is_busy = true;
+        let answers = self.ask_all(all).await;
+        self.done();
+        answers
+    }
+
+    async fn ask_all(&mut self, all: &[(Text<'_>, Vec<Value>)]) -> Result<Vec<Answer>, (usize, StoreError)> {
+        let script = if all.len() > 1 { self.script(all).map_err(|error| (0, error))? } else { None };
+        let mut answers = Vec::with_capacity(all.len());
+        match script {
+            None => {
+                for (text, params) in all {
+                    let answer = self.run_one(*text, params).await;
+                    answers.push(answer.map_err(|error| (answers.len(), error))?);
+                }
+            }
+            Some(script) => {
+                let stage = Stage::Statement(self.role);
+                let told = |at: usize| move |error| (at, classify(error, stage));
+                let conn = self.conn().map_err(|error| (0, error))?;
+                let mut result = conn.query_iter(script).await.map_err(told(0))?;
+                for at in 0..all.len() {
+                    // Asked for first: reading the last row also reads how the next statement begins.
+                    let affected = result.affected_rows();
+                    let rows = result.collect().await.map_err(told(at))?;
+                    answers.push(Answer { rows, affected });
+                }
+            }
         }
+        Ok(answers)
+    }
+
+    async fn run_one(&mut self, text: Text<'_>, params: &[Value]) -> Result<Answer, StoreError> {
+        let params = values::parameters(params, self.max_packet)?;
+        self.is_busy = true;
+        let answer = self.run(text, params).await;
+        self.done();
+        answer
+    }
+
+    /// All statements as one text, unless it is more than the server takes.
+    fn script(&mut self, all: &[(Text<'_>, Vec<Value>)]) -> Result<Option<String>, StoreError> {
+        let mut script = String::new();
+        for (text, params) in all {
+            script::append(&mut script, &self.statements.sql(*text)?, params)?;
+        }
+        Ok(Some(script).filter(|script| values::fits(script.len(), self.max_packet).is_ok()))
     }
 }
 
@@ -256,8 +309,7 @@ impl Link for Connection {
     }
 
     async fn query(&mut self, sql: Sql<'_>, params: &[Value]) -> Result<Vec<Row>, StoreError> {
-        let params = values::parameters(params, self.max_packet)?;
-        let answer = self.run(Text::Sql(sql), params).await?;
+        let answer = self.run_one(Text::Sql(sql), params).await?;
         answer.rows.into_iter().map(values::row).collect()
     }
 
@@ -265,23 +317,25 @@ impl Link for Connection {
         &mut self,
         queries: &[(&'static str, Vec<Value>)],
     ) -> Result<Vec<Vec<Row>>, StoreError> {
-        let mut answers = Vec::with_capacity(queries.len());
-        for (sql, params) in queries {
-            answers.push(self.query(Sql::Constant(sql), params).await?);
-        }
-        Ok(answers)
+        let all: Vec<_> =
+            queries.iter().map(|(sql, params)| (Text::Sql(Sql::Constant(sql)), params.clone())).collect();
+        let answers = self.run_all(&all).await.map_err(|(_, error)| error)?;
+        answers.into_iter().map(|answer| answer.rows.into_iter().map(values::row).collect()).collect()
     }
 
     async fn execute(&mut self, sql: Sql<'_>, params: &[Value]) -> Result<u64, StoreError> {
-        let params = values::parameters(params, self.max_packet)?;
-        self.run(Text::Sql(sql), params).await.map(|answer| answer.affected)
+        self.run_one(Text::Sql(sql), params).await.map(|answer| answer.affected)
     }
 
     async fn run_sets(&mut self, sets: &[(SetStatement, &Rows)]) -> Result<Vec<u64>, StoreError> {
-        let mut affected = Vec::with_capacity(sets.len());
+        let mut all = Vec::with_capacity(sets.len());
         for (set, rows) in sets {
-            affected.push(self.run_set(*set, rows).await?);
+            all.push((Text::Set(*set), vec![Value::Text(rows.to_json(NULL)?)]));
         }
-        Ok(affected)
+        let answers = self.run_all(&all).await.map_err(|(at, error)| match sets.get(at) {
+            Some((set, _)) => with_key_name(error, *set),
+            None => error,
+        })?;
+        Ok(answers.iter().map(|answer| answer.affected).collect())
     }
 }

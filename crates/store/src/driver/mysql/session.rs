@@ -15,7 +15,7 @@ const ASKED: &str = "SHOW VARIABLES WHERE Variable_name IN ('version', 'read_onl
      'innodb_read_only', 'max_allowed_packet', 'wait_timeout', 'wsrep_on', 'wsrep_sync_wait', \
      'innodb_lock_wait_timeout', 'lock_wait_timeout', 'idle_transaction_timeout', \
      'idle_write_transaction_timeout', 'max_statement_time', 'max_execution_time', 'lc_messages', \
-     'sql_safe_updates')";
+     'sql_safe_updates', 'hostname', 'port')";
 
 /// What the rules of SQL are. None of our SQL has a backslash or a double quote in it.
 const SQL_MODE: &str = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION";
@@ -56,6 +56,11 @@ impl Server {
     /// Whether it would refuse to write, as a replica does, or let those write whom it trusts with everything.
     pub(super) fn is_read_only(&self) -> bool {
         ["read_only", "super_read_only", "innodb_read_only"].iter().any(|name| self.is_on(name))
+    }
+
+    /// Which of several servers it is that one address may lead to.
+    pub(super) fn identity(&self) -> String {
+        format!("{}:{}", self.text("hostname"), self.text("port"))
     }
 
     pub(super) fn max_packet(&self) -> usize {
@@ -175,10 +180,9 @@ impl Server {
     }
 }
 
-/// How long a transaction may do nothing: much longer than deciding takes, and as long as somebody who waits for its
-/// locks tries again.
+/// How long a transaction may do nothing. Whoever reads from elsewhere in between may take as long as a statement takes.
 fn abandoned_after(options: &Options) -> Duration {
-    options.lock_timeout * 2 + Duration::from_secs(10)
+    options.statement_timeout + Duration::from_secs(5)
 }
 
 fn whole_seconds(duration: Duration) -> u64 {
@@ -200,7 +204,8 @@ mod tests {
 
     #[test]
     fn a_server_is_told_what_it_knows() {
-        let options = Options { lock_timeout: Duration::from_millis(1500), ..Options::default() };
+        let (lock_timeout, statement_timeout) = (Duration::from_millis(1500), Duration::from_secs(8));
+        let options = Options { lock_timeout, statement_timeout, ..Options::default() };
         let mariadb = server(&[
             ("version", "10.11.19-MariaDB-0+deb12u1"),
             ("wait_timeout", "28800"),
@@ -217,13 +222,13 @@ mod tests {
         );
         assert_eq!(
             mariadb.limits(Role::Reader, &options),
-            "SET max_statement_time = 30.000, wsrep_sync_wait = 1"
+            "SET max_statement_time = 8.000, wsrep_sync_wait = 1"
         );
         assert_eq!(mariadb.idle_limit(Role::Writer, &options), Duration::from_secs(28800));
         assert!(mariadb.rules(Role::Reader).contains("READ ONLY; SET autocommit = 1"));
         let mysql = server(&[("version", "8.0.19"), ("wait_timeout", "28800"), ("max_execution_time", "0")]);
         assert_eq!(mysql.limits(Role::Writer, &options), "SET wait_timeout = 13, max_execution_time = 0");
-        assert_eq!(mysql.limits(Role::Reader, &options), "SET max_execution_time = 30000");
+        assert_eq!(mysql.limits(Role::Reader, &options), "SET max_execution_time = 8000");
         assert_eq!(mysql.idle_limit(Role::Writer, &options), Duration::from_secs(13));
         assert!(mysql.rules(Role::Writer).ends_with("utf8mb4_0900_bin"));
     }
