@@ -14,11 +14,14 @@
 #[path = "../it/caller.rs"]
 #[expect(dead_code, reason = "each target uses a part of it")]
 mod caller;
+// Here and below: said so that the lints know that functions between the tests are tests too.
+#[cfg(test)]
 mod hang;
 #[path = "../it/history.rs"]
 mod history;
 #[path = "../it/http.rs"]
 mod http;
+#[cfg(test)]
 mod outage;
 #[path = "../../../store/tests/it/place.rs"]
 #[expect(dead_code, reason = "each target uses a part of it")]
@@ -31,9 +34,10 @@ mod program;
 mod server;
 mod shopper;
 mod site;
-// Said so that the lints know that functions between the tests are tests too.
 #[cfg(test)]
 mod standby;
+#[cfg(test)]
 mod start;
 mod steady;
+#[cfg(test)]
 mod together;
