@@ -1,15 +1,18 @@
 //! One of two servers dies or hangs in the middle of its work, and the other goes on.
 
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
+
+use store::driver::{Database, Options};
 
 use crate::callers::{OPENING, furnish, look, the_audit_would_have_noticed};
 use crate::history::audit;
 use crate::program::Place;
 use crate::server::Server;
 use crate::shopper::{Marks, Shopper, answers_of, history_of};
-use crate::site::Site;
+use crate::site::{Site, WAIT_SECONDS};
 
 /// Holds what all callers were told against what there is.
 fn check(shoppers: &[Shopper], server: &Server, token: &str, place: &Place, when: &str) {
@@ -18,8 +21,13 @@ fn check(shoppers: &[Shopper], server: &Server, token: &str, place: &Place, when
     let (history, found) = (history_of(shoppers), look(&mut server.client().with_token(token)));
     let findings = audit(&history, &found, OPENING);
     assert!(findings.is_empty(), "{when}: {findings:#?}");
-    the_audit_would_have_noticed(&history, &found);
     place.run(&["verify"]).succeeded();
+}
+
+/// That [`check`] has had something to find.
+fn control(shoppers: &[Shopper], server: &Server, token: &str) {
+    let found = look(&mut server.client().with_token(token));
+    the_audit_would_have_noticed(&history_of(shoppers), &found);
 }
 
 #[test]
@@ -57,6 +65,7 @@ fn one_of_two_servers_may_be_killed() {
         let again = Server::start(&places[kill % 2], &[]);
         servers = if kill % 2 == 0 { [again, survivor] } else { [survivor, again] };
     }
+    control(&shoppers, &servers[0], &token);
     let found_done: usize = shoppers.iter().map(|shopper| shopper.found_done).sum();
     println!("{:?}, {found_done} found done", answers_of(&shoppers));
 }
@@ -119,4 +128,91 @@ fn a_server_that_hangs_in_a_transaction_does_not_stop_the_other_for_ever() {
     println!("{:?} with {:?}", began.elapsed(), answers_of(&shoppers));
     check(&shoppers, &other, &token, &places[1], "after a server hung");
     check(&shoppers, &hanging, &token, &places[0], "at the server that hung");
+    control(&shoppers, &other, &token);
+}
+
+/// Holds the rows that every batch locks first, from the moment at which `begun` is reached by all.
+fn hold_locks(url: &str, begun: &Barrier, time: Duration) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let database = Database::open(url, Options::default()).await.unwrap();
+        let mut transaction = database.begin().await.unwrap();
+        let lock = "SELECT c.name FROM counters c ORDER BY c.name {for update}";
+        assert!(!transaction.query_dynamic(lock, &[]).await.unwrap().is_empty());
+        begun.wait();
+        tokio::time::sleep(time).await;
+        transaction.rollback().await.unwrap();
+    });
+}
+
+#[test]
+fn whoever_holds_a_lock_delays_writes_and_nothing_else() {
+    let site = Site::new();
+    let place = site.impatient_place();
+    let token = furnish(&place, &[]);
+    let server = Server::start(&place, &[]);
+    let marks = Marks::default();
+    let mut shoppers = Shopper::crowd(4, &[server.address], &token);
+    let held = Duration::from_secs(2 * WAIT_SECONDS);
+    let (begun, is_over) = (Barrier::new(2), AtomicBool::new(false));
+    let reads = scope(|threads| {
+        threads.spawn(|| hold_locks(site.url(), &begun, held));
+        begun.wait();
+        for shopper in &mut shoppers {
+            threads.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    shopper.act(&marks);
+                }
+            });
+        }
+        let (began, mut reads) = (Instant::now(), 0);
+        let mut client = server.client().with_token(&token);
+        while began.elapsed() < held - Duration::from_secs(1) {
+            client.get("/api/v1/products/1");
+            client.get("/api/v1/orders?limit=5");
+            assert_eq!(client.call("GET", "/readyz", None).status, 200);
+            reads += 1;
+            sleep(Duration::from_millis(10));
+        }
+        sleep(Duration::from_secs(2));
+        is_over.store(true, Ordering::Relaxed);
+        reads
+    });
+    let answers = answers_of(&shoppers);
+    println!("{reads} reads beside {answers:?}");
+    assert!(reads > 5 && answers.count(503) > 0 && answers.count(201) > 0, "{answers:?}");
+    check(&shoppers, &server, &token, &place, "after somebody held the locks");
+}
+
+/// Few connections and many who ask: they wait for each other, and who asks for little is served meanwhile.
+#[test]
+fn many_readers_share_few_connections() {
+    let site = Site::new();
+    let place = site.place();
+    let token = furnish(&place, &[]);
+    let server = Server::start(&place, &["--database-connections", "2"]);
+    let marks = Marks::default();
+    let mut shoppers = Shopper::crowd(4, &[server.address], &token);
+    shoppers.iter_mut().for_each(|shopper| (0..20).for_each(|_| shopper.act(&marks)));
+    let (is_over, begin) = (AtomicBool::new(false), Barrier::new(41));
+    scope(|threads| {
+        for _ in 0..40 {
+            threads.spawn(|| {
+                let mut client = server.client().with_token(&token);
+                begin.wait();
+                while !is_over.load(Ordering::Relaxed) {
+                    client.get("/api/v1/orders?limit=100");
+                }
+            });
+        }
+        begin.wait();
+        let mut client = server.client().with_token(&token);
+        for _ in 0..10 {
+            assert_eq!(client.call("GET", "/readyz", None).status, 200);
+            client.get("/api/v1/products/1");
+            shoppers[0].act(&marks);
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    check(&shoppers, &server, &token, &place, "after many have read");
 }

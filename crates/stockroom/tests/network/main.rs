@@ -14,7 +14,7 @@
 #[expect(dead_code, reason = "each target uses a part of it")]
 mod callers;
 mod crowd;
-// Said so that the lints know that functions between the tests are tests too.
+// Here and below: said so that the lints know that functions between the tests are tests too.
 #[cfg(test)]
 mod hang;
 #[path = "../it/history.rs"]
@@ -36,5 +36,7 @@ mod shopper;
 mod site;
 #[cfg(test)]
 mod standby;
+#[cfg(test)]
 mod start;
+#[cfg(test)]
 mod together;
