@@ -16,7 +16,7 @@ const ASKED: &str = "SHOW VARIABLES WHERE Variable_name IN ('version', 'read_onl
      'innodb_read_only', 'max_allowed_packet', 'wait_timeout', 'wsrep_on', 'wsrep_sync_wait', \
      'innodb_lock_wait_timeout', 'lock_wait_timeout', 'idle_transaction_timeout', \
      'idle_write_transaction_timeout', 'max_statement_time', 'max_execution_time', 'lc_messages', \
-     'sql_safe_updates', 'hostname', 'port')";
+     'sql_safe_updates', 'tidb_txn_mode', 'hostname', 'port')";
 
 /// What the rules of SQL are. None of our SQL has a backslash or a double quote in it.
 const SQL_MODE: &str = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION";
@@ -150,10 +150,14 @@ impl Server {
             Role::Writer => (", READ WRITE", 0),
             Role::Reader => (", READ ONLY", 1),
         };
+        // Where conflicts are only found when they are committed, locks would lock nothing. Not said to a server that
+        // does so anyway: some allow nobody to set this.
+        let is_optimistic = self.variables.get("tidb_txn_mode").is_some_and(|mode| mode != "pessimistic");
+        let locking = if is_optimistic { ", tidb_txn_mode = 'pessimistic'" } else { "" };
         format!(
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED{access}; \
              SET autocommit = {autocommit}, sql_mode = '{SQL_MODE}', foreign_key_checks = 1, \
-             character_set_client = utf8mb4, character_set_results = utf8mb4, collation_connection = {collation}"
+             character_set_client = utf8mb4, character_set_results = utf8mb4, collation_connection = {collation}{locking}"
         )
     }
 
@@ -251,10 +255,13 @@ mod tests {
         assert_eq!(mysql.limits(Role::Reader, &options), "SET max_execution_time = 8000");
         assert_eq!(mysql.idle_limit(Role::Writer, &options), Duration::from_secs(13));
         assert!(mysql.rules(Role::Writer).ends_with("utf8mb4_0900_bin"));
-        let tidb = server(&[("version", "8.0.11-TiDB-v8.5.0")]);
+        let tidb = |mode| server(&[("version", "8.0.11-TiDB-v8.5.0"), ("tidb_txn_mode", mode)]);
+        assert!(tidb("").rules(Role::Writer).ends_with("utf8mb4_0900_bin, tidb_txn_mode = 'pessimistic'"));
+        let tidb = tidb("pessimistic");
         for (role, autocommit) in [(Role::Writer, 0), (Role::Reader, 1)] {
             let begin = format!("LEVEL READ COMMITTED; SET autocommit = {autocommit},");
             assert!(tidb.rules(role).contains(&begin), "{}", tidb.rules(role));
+            assert!(tidb.rules(role).ends_with("utf8mb4_0900_bin"));
         }
         let sources = [mariadb, mysql, tidb].map(|server| server.row_source());
         assert_eq!(sources, [RowSource::Json, RowSource::Json, RowSource::Literals]);
