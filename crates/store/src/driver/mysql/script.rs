@@ -17,8 +17,8 @@ use std::fmt::Write as _;
 /// Appends a statement with its parameters in the places of its `?`, and of the row sources that were left in it.
 ///
 /// # Errors
-/// [`StoreError::Misuse`] when there are more or fewer of one than of the other, or rows are none, [`StoreError::Unsupported`] when a
-/// text has the character U+0000.
+/// [`StoreError::Misuse`] when there are more or fewer of one than of the other, or a row source gets no rows,
+/// [`StoreError::Unsupported`] when a text has the character U+0000.
 pub(super) fn append(script: &mut String, sql: &str, params: &[Value]) -> Result<(), StoreError> {
     let mismatch = || StoreError::misuse("a statement has another number of parameters than it wants");
     let mut params = params.iter();
