@@ -15,7 +15,8 @@ pub(crate) static TOYS: TableRows = TableRows {
 };
 pub(crate) static TOY_NUMBERS: UpdateRows =
     UpdateRows { table: "toys", key: &[("a", Kind::Int), ("b", Kind::Int)], set: &[("n", Kind::Int)] };
-static TOY_KEYS: DeleteRows = DeleteRows { table: "toys", key: &[("a", Kind::Int), ("b", Kind::Int)] };
+pub(crate) static TOY_KEYS: DeleteRows =
+    DeleteRows { table: "toys", key: &[("a", Kind::Int), ("b", Kind::Int)] };
 
 /// A database with a table of toys.
 pub(crate) struct Fixture {

@@ -103,7 +103,7 @@ impl Place {
 
     /// The same place, reached by a URL with one more parameter.
     pub(crate) fn with_parameter(mut self, parameter: &str) -> Self {
-        self.url.push('&');
+        self.url.push(if self.url.contains('?') { '&' } else { '?' });
         self.url.push_str(parameter);
         self
     }

@@ -78,12 +78,13 @@ impl Connection {
             return Err(StoreError::ConnectionLost("the database server only reads at present".into()));
         }
         server.prepare(&mut conn, role, options).await?;
+        let row_source = address.row_source.unwrap_or(server.row_source());
         Ok(Self {
             conn: Some(conn),
             server: server.identity(),
             is_busy: false,
             role,
-            statements: Box::new(Statements::new(options.statement_cache)),
+            statements: Box::new(Statements::new(options.statement_cache, row_source)),
             max_packet: server.max_packet(),
             last_used: Instant::now(),
             idle_limit: server.idle_limit(role, options),
@@ -197,6 +198,16 @@ impl Connection {
     }
 
     async fn run_one(&mut self, text: Text<'_>, params: &[Value]) -> Result<Answer, StoreError> {
+        if let Some(unfinished) = self.statements.unfinished(text)? {
+            let mut sql = String::new();
+            script::append(&mut sql, &unfinished, params)?;
+            values::fits(sql.len(), self.max_packet)?;
+            self.is_busy = true;
+            let rows = self.conn()?.query(sql).await;
+            let answer = self.answer(rows).await;
+            self.done();
+            return answer;
+        }
         let params = values::parameters(params, self.max_packet)?;
         self.is_busy = true;
         let answer = self.run(text, params).await;

@@ -3,6 +3,7 @@
 
 mod cuts;
 mod hosts;
+mod literals;
 mod migrations;
 mod security;
 mod statements;

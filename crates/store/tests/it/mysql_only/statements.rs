@@ -44,7 +44,9 @@ async fn statements_of_the_code_are_prepared_once() {
         transaction.query("SELECT COUNT(*) FROM toys WHERE a = ?", &[n.into()]).await.unwrap();
     }
     let after = counts(&mut transaction).await;
-    assert_eq!((after.0 - before.0, after.1 - before.1), (2, 0));
+    // Rows that are written into a statement make another one of it each time, which is not prepared.
+    let prepared = if toys.fixture.place.url().contains("row-source=literals") { 1 } else { 2 };
+    assert_eq!((after.0 - before.0, after.1 - before.1), (prepared, 0));
 }
 
 #[tokio::test]
