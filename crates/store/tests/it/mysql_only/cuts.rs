@@ -135,8 +135,8 @@ async fn nothing_is_lost_or_doubled_when_connections_are_cut_all_the_time() {
             let (mut cuts, mut pause) = (0, 0);
             while !is_over.load(Ordering::Relaxed) {
                 cuts += cut(&mut beside, shop.place.name()).await;
-                // Ever different, so that each step of a batch has its turn.
-                pause = (pause + 7) % 31;
+                // Ever different, so that each step of a batch has its turn; and now and then long enough for all.
+                pause = (pause + 47) % 200;
                 sleep(Duration::from_millis(3 + pause)).await;
             }
             cuts
