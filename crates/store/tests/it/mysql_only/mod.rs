@@ -4,6 +4,7 @@
 mod cuts;
 mod hosts;
 mod migrations;
+mod security;
 mod statements;
 mod values;
 mod waits;
@@ -14,6 +15,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 use std::time::Duration;
 use store::driver::{Database, Options, Value};
+use testbed::{Kind, Server};
 use tokio::time::{Instant, sleep};
 
 const COUNT: &str = "SELECT COUNT(*) FROM toys";
@@ -73,4 +75,10 @@ async fn cut(beside: &mut Conn, name: &str) -> usize {
 /// The one number that a query answers.
 async fn one(database: &Database, sql: &'static str, params: &[Value]) -> i64 {
     database.reader().await.unwrap().query(sql, params).await.unwrap()[0].int(0).unwrap()
+}
+
+/// A server of the test's own, with options as it likes, if MySQL or MariaDB is being tested at all.
+async fn own_server(options: &[&str]) -> Option<Server> {
+    Place::mysql().await?;
+    Some(Server::start_with(Kind::MariaDb, false, options).expect("a MariaDB server"))
 }
