@@ -30,7 +30,11 @@ const ON_SQLITE: &[Arguments] = &[&["--doc"], &["--all-targets"]];
 const ON_POSTGRES: &[Arguments] = &[&["--test", "servers", "--", "postgres::"], SUITE, NETWORK];
 
 /// The same on a throwaway MariaDB.
-const ON_MARIADB: &[Arguments] = &[&["--test", "servers", "--", "mariadb::"], SUITE, NETWORK];
+const ON_MARIADB: &[Arguments] = &[
+    &["--test", "servers", "--", "mariadb::"],
+    SUITE,
+    &["--test", "network", "--", "--skip", "postgres_only"],
+];
 
 const SUITE: Arguments = &["--test", "it", "--", "--skip", "sqlite_only"];
 const NETWORK: Arguments = &["--test", "network"];

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
-use crate::caller::{OPENING, furnish, look, the_audit_would_have_noticed};
-use crate::history::audit;
+use crate::callers::{OPENING, furnish, look, the_audit_would_have_noticed};
+use crate::history::{Ask, audit};
 use crate::http::Client;
 use crate::server::Server;
 use crate::shopper::{Answers, Marks, Shopper, answers_of, history_of};
@@ -144,6 +144,11 @@ fn a_database_may_stop_die_and_hang() {
     let shoppers = Shopper::crowd(SHOPPERS, &[server.address], &token);
     let mut scene = Scene { server, token, marks: Marks::default(), shoppers, database };
 
+    // So that there is an order to be read.
+    scene.shoppers[0].act(&scene.marks);
+    while scene.shoppers[0].sent.iter().all(|sent| !matches!(sent.ask, Ask::Place(_))) {
+        scene.shoppers[0].act(&scene.marks);
+    }
     scene.disturb("stopped and started", |database| {
         for _ in 0..3 {
             database.stop().unwrap();

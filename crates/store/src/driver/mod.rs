@@ -331,6 +331,16 @@ impl Reader {
         }
     }
 
+    /// Whether what was to be read in a snapshot and failed like this may be read in another one: when the connection
+    /// was lost and somebody still waits. Returns after a short pause.
+    pub async fn may_begin_anew(&mut self, error: &StoreError) -> bool {
+        match &mut self.connection {
+            ReaderConnection::Sqlite(_) => false,
+            ReaderConnection::Postgres(reader) => reader.may_begin_anew(error).await,
+            ReaderConnection::MySql(reader) => reader.may_begin_anew(error).await,
+        }
+    }
+
     /// From now on every query sees what is committed at its time.
     ///
     /// # Errors

@@ -316,8 +316,9 @@ enum Kept<L: Link> {
 }
 
 impl<L: Link> Held<L> {
+    /// As it comes from the pool it may go back there.
     fn pooled(object: Object<Maker<L>>) -> Self {
-        Self { link: Some(Kept::Pooled(Box::new(object))), is_reliable: false }
+        Self { link: Some(Kept::Pooled(Box::new(object))), is_reliable: true }
     }
 
     fn aside(link: L) -> Self {
@@ -470,6 +471,16 @@ impl<L: Link> Reader<L> {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether somebody still waits for what failed like this, and another connection may help; after a short pause.
+    pub(super) async fn may_begin_anew(&self, error: &StoreError) -> bool {
+        let may_help = matches!(error, StoreError::ConnectionLost(_)) || error.is_retryable();
+        let is_awaited = Instant::now() + FIRST_PAUSE < self.patience;
+        if may_help && is_awaited {
+            sleep(FIRST_PAUSE).await;
+        }
+        may_help && is_awaited
     }
 
     pub(super) async fn end_snapshot(&mut self) -> Result<(), StoreError> {

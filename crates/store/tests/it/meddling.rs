@@ -11,6 +11,12 @@ const DROP_CONSTRAINTS: &str = "DO 'DECLARE found record; BEGIN \
      LOOP EXECUTE format(''ALTER TABLE %s DROP CONSTRAINT %I'', found.place, found.conname); END LOOP; END'";
 
 impl Place {
+    /// A connection to the server of a MySQL database without the store, and without a database.
+    pub(crate) async fn beside(&self) -> mysql_async::Conn {
+        let Home::Database(server, _) = self.home() else { panic!("this is not MySQL") };
+        mysql_async::Conn::new(mysql_async::Opts::from_url(server.as_str()).unwrap()).await.unwrap()
+    }
+
     /// The directory with the file.
     pub(crate) fn dir(&self) -> &std::path::Path {
         match self.home() {

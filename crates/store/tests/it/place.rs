@@ -69,12 +69,6 @@ impl Place {
         Some(Self::database(&server).await)
     }
 
-    /// A connection to the server of a MySQL database without the store, and without a database.
-    pub(crate) async fn beside(&self) -> mysql_async::Conn {
-        let Home::Database(server, _) = &self.home else { panic!("this is not MySQL") };
-        mysql_async::Conn::new(mysql_async::Opts::from_url(server).unwrap()).await.unwrap()
-    }
-
     /// The schema is made by whoever migrates or writes first.
     fn schema(server: String) -> Self {
         let name = fresh_name();

@@ -23,6 +23,8 @@ mod place;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod reads;
+#[cfg(test)]
 #[path = "../it/shop.rs"]
 #[expect(dead_code, reason = "shared with the other tests of the store, which use the rest")]
 mod shop;

@@ -99,9 +99,15 @@ impl Address {
             let Some((name, raw)) = pair.split_once('=') else {
                 return Err(refused("a parameter of the database URL has no value"));
             };
-            if !own.take(name, raw)? {
+            if own.take(name, raw)? {
+                continue;
+            }
+            // The driver takes a list of ports apart by itself, one of hosts it does not.
+            for value in raw.split(|comma| comma == ',' && name == "host") {
                 rest.push(if rest.is_empty() { '?' } else { '&' });
-                rest.push_str(pair);
+                rest.push_str(name);
+                rest.push('=');
+                rest.push_str(value);
             }
         }
         let mut config: Config = format!("{place}{rest}").parse().map_err(|_| {
@@ -261,6 +267,9 @@ impl Own {
                 "the database URL names no host; a directory with a Unix socket is given as ?host=/directory",
             ));
         }
+        if hosts.iter().any(|host| matches!(host, Host::Tcp(name) if name.contains('@'))) {
+            return Err(refused("an @ in the user or password of the database URL must be written as %40"));
+        }
         if ports.len() > 1 && ports.len() != hosts.len() {
             return Err(refused("the database URL has another number of ports than of hosts"));
         }
@@ -401,6 +410,9 @@ mod tests {
         let tcp = |name: &str| Host::Tcp(name.to_owned());
         assert_eq!(told, [(tcp("a"), 1), (tcp("b"), 5432), (tcp("::1"), 3)]);
         assert_eq!(address.hosts[0].get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+        let listed = parse("postgres:///d?host=a,b&port=1,2");
+        assert_eq!(listed.hosts[1].get_hosts(), [tcp("b")]);
+        assert_eq!(listed.hosts[1].get_ports(), [2]);
         address.was_of_use(1);
         assert_eq!(address.hosts().map(|(number, _)| number).collect::<Vec<_>>(), [1, 2, 0]);
         let any = parse("postgres://u@a,b/d?target_session_attrs=any");
@@ -472,12 +484,16 @@ mod tests {
             ("postgres://u:secret@h:port/d", "cannot be understood"),
             ("postgres://u:secret@h/d?port=1,2", "number of ports"),
             ("postgres://u:secret@/d", "names no host"),
+            ("postgres://u:sec@ret@h/d", "%40"),
             ("postgres://u:secret@h/d?schema=%secret", "percent-encoded"),
             ("postgres://u:secret@h/d?schema=%ff", "percent-encoded"),
             ("postgres://u:secret@h/d?target_session_attrs=standby", "Stockroom writes"),
         ] {
             let message = refusal(url);
-            assert!(message.contains(word) && !message.contains("secret"), "{url}: {message}");
+            assert!(
+                message.contains(word) && !message.contains("secret") && !message.contains("ret@"),
+                "{url}: {message}"
+            );
         }
         assert_eq!(format!("{:?}", parse("postgres://u:secret@h/d")), "postgres::Address");
     }

@@ -2,7 +2,7 @@
 
 use super::own_server;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use store::StoreError;
 use store::driver::{Database, Options};
@@ -41,8 +41,8 @@ impl Authority {
         Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
     }
 
-    fn write_to(&self, path: PathBuf) -> String {
-        std::fs::write(&path, self.issuer.pem()).unwrap();
+    fn write_to(&self, path: &Path) -> String {
+        std::fs::write(path, self.issuer.pem()).unwrap();
         path.display().to_string()
     }
 
@@ -72,8 +72,8 @@ async fn the_modes_of_tls_mean_what_they_mean_to_the_client() {
     let (authority, stranger) = (Authority::new("known"), Authority::new("strange"));
     let options = authority.issue(dir.path(), &["localhost"]);
     let Some(server) = own_server(&options.each_ref().map(String::as_str)).await else { return };
-    let known = authority.write_to(dir.path().join("known.pem"));
-    let strange = stranger.write_to(dir.path().join("strange.pem"));
+    let known = authority.write_to(&dir.path().join("known.pem"));
+    let strange = stranger.write_to(&dir.path().join("strange.pem"));
     for (host, mode, ca, expected) in [
         ("localhost", "DISABLED", "", Ok(false)),
         ("127.0.0.1", "", "", Ok(true)),
@@ -116,7 +116,7 @@ async fn the_modes_of_tls_mean_what_they_mean_to_the_client() {
 async fn a_certificate_may_have_any_name_but_must_be_of_the_authority() {
     let dir = public_dir();
     let authority = Authority::new("known");
-    let known = authority.write_to(dir.path().join("known.pem"));
+    let known = authority.write_to(&dir.path().join("known.pem"));
     for names in [&["*.example.com"][..], &["10.1.2.3"], &["db.example.com", "localhost.example.com"]] {
         let options = authority.issue(dir.path(), names);
         let Some(server) = own_server(&options.each_ref().map(String::as_str)).await else { return };
