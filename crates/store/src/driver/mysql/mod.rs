@@ -165,34 +165,46 @@ impl Connection {
 
     /// Runs statements in their order, in one round trip if they fit into one packet. An error tells which it was of.
     async fn run_all(&mut self, all: &[(Text<'_>, Vec<Value>)]) -> Result<Vec<Answer>, (usize, StoreError)> {
+        if all.len() > 1
+            && let Some(script) = self.script(all).map_err(|error| (0, error))?
+        {
+            return self.run_script(script, all.len()).await;
+        }
+        let mut answers = Vec::with_capacity(all.len());
+        for (text, params) in all {
+            let answer = self.run_one(*text, params).await;
+            answers.push(answer.map_err(|error| (answers.len(), error))?);
+        }
+        Ok(answers)
+    }
+
+    /// Runs a script of so many statements.
+    async fn run_script(
+        &mut self,
+        script: String,
+        statements: usize,
+    ) -> Result<Vec<Answer>, (usize, StoreError)> {
         self.is_busy = true;
-        let answers = self.ask_all(all).await;
+        let answers = self.ask_script(script, statements).await;
         self.done();
         answers
     }
 
-    async fn ask_all(&mut self, all: &[(Text<'_>, Vec<Value>)]) -> Result<Vec<Answer>, (usize, StoreError)> {
-        let script = if all.len() > 1 { self.script(all).map_err(|error| (0, error))? } else { None };
-        let mut answers = Vec::with_capacity(all.len());
-        match script {
-            None => {
-                for (text, params) in all {
-                    let answer = self.run_one(*text, params).await;
-                    answers.push(answer.map_err(|error| (answers.len(), error))?);
-                }
-            }
-            Some(script) => {
-                let stage = Stage::Statement(self.role);
-                let told = |at: usize| move |error| (at, classify(error, stage));
-                let conn = self.conn().map_err(|error| (0, error))?;
-                let mut result = conn.query_iter(script).await.map_err(told(0))?;
-                for at in 0..all.len() {
-                    // Asked for first: reading the last row also reads how the next statement begins.
-                    let affected = result.affected_rows();
-                    let rows = result.collect().await.map_err(told(at))?;
-                    answers.push(Answer { rows, affected });
-                }
-            }
+    async fn ask_script(
+        &mut self,
+        script: String,
+        statements: usize,
+    ) -> Result<Vec<Answer>, (usize, StoreError)> {
+        let stage = Stage::Statement(self.role);
+        let told = |at: usize| move |error| (at, classify(error, stage));
+        let conn = self.conn().map_err(|error| (0, error))?;
+        let mut answers = Vec::with_capacity(statements);
+        let mut result = conn.query_iter(script).await.map_err(told(0))?;
+        for at in 0..statements {
+            // Asked for first: reading the last row also reads how the next statement begins.
+            let affected = result.affected_rows();
+            let rows = result.collect().await.map_err(told(at))?;
+            answers.push(Answer { rows, affected });
         }
         Ok(answers)
     }
@@ -221,7 +233,23 @@ impl Connection {
         for (text, params) in all {
             script::append(&mut script, &self.statements.sql(*text)?, params)?;
         }
-        Ok(Some(script).filter(|script| values::fits(script.len(), self.max_packet).is_ok()))
+        Ok(self.if_it_fits(script))
+    }
+
+    /// The same of statements over rows.
+    fn set_script(&mut self, sets: &[(SetStatement, &Rows)]) -> Result<Option<String>, StoreError> {
+        let mut script = String::new();
+        for (set, rows) in sets {
+            if !script::append_set(&mut script, *set, rows)? {
+                let sql = self.statements.sql(Text::Set(*set))?;
+                script::append(&mut script, &sql, &[Value::Text(rows.to_json(NULL)?)])?;
+            }
+        }
+        Ok(self.if_it_fits(script))
+    }
+
+    fn if_it_fits(&self, script: String) -> Option<String> {
+        Some(script).filter(|script| values::fits(script.len(), self.max_packet).is_ok())
     }
 }
 
@@ -339,11 +367,18 @@ impl Link for Connection {
     }
 
     async fn run_sets(&mut self, sets: &[(SetStatement, &Rows)]) -> Result<Vec<u64>, StoreError> {
-        let mut all = Vec::with_capacity(sets.len());
-        for (set, rows) in sets {
-            all.push((Text::Set(*set), vec![Value::Text(rows.to_json(NULL)?)]));
-        }
-        let answers = self.run_all(&all).await.map_err(|(at, error)| match sets.get(at) {
+        let script = if sets.len() > 1 { self.set_script(sets)? } else { None };
+        let answers = match script {
+            Some(script) => self.run_script(script, sets.len()).await,
+            None => {
+                let mut all = Vec::with_capacity(sets.len());
+                for (set, rows) in sets {
+                    all.push((Text::Set(*set), vec![Value::Text(rows.to_json(NULL)?)]));
+                }
+                self.run_all(&all).await
+            }
+        };
+        let answers = answers.map_err(|(at, error)| match sets.get(at) {
             Some((set, _)) => with_key_name(error, *set),
             None => error,
         })?;

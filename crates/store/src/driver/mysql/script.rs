@@ -9,7 +9,8 @@ use super::super::Kind;
 use super::super::dialect::{ROWS_MACRO, VALUES_MACRO, parse_column};
 use super::super::lexer::{Piece, pieces};
 use super::super::rows::nul_refused;
-use super::super::{Cell, Value};
+use super::super::set::SetStatement;
+use super::super::{Cell, Rows, TableRows, Value};
 use crate::StoreError;
 use serde_json::Value as Json;
 use std::fmt::Write as _;
@@ -123,6 +124,54 @@ fn cell(value: Option<&Json>) -> Result<Cell<'_>, StoreError> {
     }
 }
 
+/// Appends a statement over rows, as far as the server has a form of it that needs no JSON; answers whether it has.
+/// New rows as literals take a fourth less of its time than by `JSON_TABLE`; nobody prepares a script, so its text need
+/// not be constant.
+///
+/// # Errors
+/// [`StoreError::Unsupported`] when a text has the character U+0000.
+pub(super) fn append_set(script: &mut String, set: SetStatement, rows: &Rows) -> Result<bool, StoreError> {
+    let table = match set {
+        SetStatement::Insert(table) | SetStatement::Upsert(table) => table,
+        SetStatement::Update(_) | SetStatement::Delete(_) => return Ok(false),
+    };
+    script.push_str(if script.is_empty() { "INSERT INTO " } else { ";\nINSERT INTO " });
+    script.push_str(table.table);
+    for (index, (name, _)) in table.columns.iter().enumerate() {
+        script.push_str(if index == 0 { " (" } else { ", " });
+        script.push_str(name);
+    }
+    script.push_str(") VALUES ");
+    for (row, cells) in rows.iter().enumerate() {
+        script.push_str(if row == 0 { "(" } else { ",(" });
+        for (column, cell) in cells.enumerate() {
+            if column > 0 {
+                script.push(',');
+            }
+            push_literal(script, cell)?;
+        }
+        script.push(')');
+    }
+    if let SetStatement::Upsert(table) = set {
+        push_replacement(script, table);
+    }
+    Ok(true)
+}
+
+/// What becomes of a row whose key is there already. `VALUES(…)` is the one spelling that all servers know.
+fn push_replacement(script: &mut String, table: &TableRows) {
+    let mut names: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();
+    names.retain(|name| !table.key.contains(name));
+    if names.is_empty() {
+        // Setting the key to itself changes nothing.
+        names = table.key.to_vec();
+    }
+    for (index, name) in names.into_iter().enumerate() {
+        script.push_str(if index == 0 { " ON DUPLICATE KEY UPDATE " } else { ", " });
+        let _ = write!(script, "{name} = VALUES({name})");
+    }
+}
+
 /// The session takes UTF-8, where the bytes of quote and backslash are never part of another character, and knows
 /// escapes (see `session.rs`).
 fn push_literal(out: &mut String, value: Cell<'_>) -> Result<(), StoreError> {
@@ -156,8 +205,33 @@ fn push_literal(out: &mut String, value: Cell<'_>) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Rows;
     use super::*;
+
+    static STOCK: TableRows =
+        TableRows { table: "stock", columns: &[("a", Kind::Int), ("note", Kind::Text)], key: &["a"] };
+    static SEEN: TableRows = TableRows { table: "seen", columns: &[("a", Kind::Int)], key: &["a"] };
+
+    #[test]
+    fn new_rows_are_literals() {
+        let mut rows = Rows::new();
+        rows.push([(-1).into(), Cell::Null]);
+        rows.push([2.into(), "it's \\".into()]);
+        let mut script = String::new();
+        assert!(append_set(&mut script, SetStatement::Insert(&STOCK), &rows).unwrap());
+        assert!(append_set(&mut script, SetStatement::Upsert(&STOCK), &rows).unwrap());
+        assert!(append_set(&mut script, SetStatement::Upsert(&SEEN), &Rows::of_ints([7])).unwrap());
+        let insert = "INSERT INTO stock (a, note) VALUES ((-1),NULL),(2,'it\\'s \\\\')";
+        assert_eq!(
+            script,
+            format!(
+                "{insert};\n{insert} ON DUPLICATE KEY UPDATE note = VALUES(note);\n\
+                 INSERT INTO seen (a) VALUES (7) ON DUPLICATE KEY UPDATE a = VALUES(a)"
+            )
+        );
+        let mut rows = Rows::new();
+        rows.push([1.into(), "secret\0".into()]);
+        assert!(append_set(&mut String::new(), SetStatement::Insert(&STOCK), &rows).is_err());
+    }
 
     #[test]
     fn parameters_are_written_in_their_places() {
