@@ -38,7 +38,7 @@ pub struct Store {
     database: Database,
     markers: Arc<Markers>,
     retries: Arc<Retries>,
-    sessions: Arc<Gather<Session>>,
+    sessions: Arc<Gather<Option<Session>>>,
     /// The number of the next event as the latest batch of this store left it: another one is found where another
     /// server had its turn since.
     next_event: Arc<AtomicI64>,

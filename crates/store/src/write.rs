@@ -66,9 +66,17 @@ impl Store {
         deadline: Instant,
     ) -> Result<Vec<Verdict>, StoreError> {
         // An embedded database has no connection to lose.
-        let marker = (self.database().dialect() != Dialect::Sqlite).then(|| self.markers.take());
-        let mut batch =
-            Batch { marker, deadline, in_doubt: None, was_in_doubt: false, confirmations: 0, next_event: 0 };
+        let dialect = self.database().dialect();
+        let marker = (dialect != Dialect::Sqlite).then(|| self.markers.take());
+        let mut batch = Batch {
+            marker,
+            deadline,
+            in_doubt: None,
+            was_in_doubt: false,
+            confirmations: 0,
+            next_event: 0,
+            dialect,
+        };
         let written = self.write_with_retries(jobs, &mut batch).await;
         if let Some(marker) = marker.filter(|_| batch.in_doubt.is_none()) {
             self.markers.give_back(marker);
@@ -286,6 +294,7 @@ struct Batch {
     next_event: i64,
     /// How often an attempt was found to be committed.
     confirmations: i64,
+    dialect: Dialect,
 }
 
 impl Batch {
@@ -300,10 +309,14 @@ impl Batch {
     }
 
     /// What the callers are told when the batch is given up. As long as an attempt is in doubt, nothing else is known.
+    ///
+    /// Where several servers of MySQL form a cluster, one that was asked may not have heard yet of what another has
+    /// committed, so that there a marker that was not found settles nothing until an attempt has been committed.
     fn judge(&self, error: StoreError) -> StoreError {
+        let may_be_found_late = self.was_in_doubt && self.dialect == Dialect::MySql;
         match &self.in_doubt {
-            Some(_) => StoreError::OutcomeUnknown(error.into()),
-            None => error,
+            None if !may_be_found_late => error,
+            _ => StoreError::OutcomeUnknown(error.into()),
         }
     }
 }

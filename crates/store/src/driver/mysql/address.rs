@@ -12,6 +12,7 @@ use crate::StoreError;
 use mysql_async::{Opts, OptsBuilder, SslOpts};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 const DEFAULT_PORT: u16 = 3306;
@@ -29,6 +30,8 @@ pub(in super::super) struct Address {
     ca: Option<PathBuf>,
     /// How rows travel, if the server is not to decide that.
     pub(super) row_source: Option<RowSource>,
+    /// The number of the endpoint that was of use last.
+    pub(super) last: AtomicUsize,
 }
 
 /// One server.
@@ -97,7 +100,7 @@ impl Address {
             // The driver takes the provider of the process. Whoever installed one before has chosen ring, too.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
-        Ok(Self { endpoints, user, password, database, tls, ca, row_source })
+        Ok(Self { endpoints, user, password, database, tls, ca, row_source, last: AtomicUsize::new(0) })
     }
 
     /// What the driver needs to know to connect to a server. `name` is what the certificate is to be made for, if not

@@ -23,6 +23,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, DriverError, Error, IoError, Params, Statement};
 use session::Server;
 use statements::{Statements, Text};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -306,11 +307,18 @@ impl Link for Connection {
     async fn connect(address: &Address, role: Role, options: &Options) -> Result<Self, StoreError> {
         let give_up = Instant::now() + options.connect_timeout;
         let mut failure = StoreError::ConnectionLost("there is no host to connect to".into());
-        for (endpoint, left) in address.endpoints.iter().zip((1..=address.endpoints.len()).rev()) {
+        let (count, first) = (address.endpoints.len(), address.last.load(Ordering::Relaxed));
+        for step in 0..count {
+            // Beginning with the one that was of use last, so that one that is gone costs its time once.
+            let number = (first + step) % count;
+            let (endpoint, left) = (&address.endpoints[number], count - step);
             // Each leaves time for those after it.
             let share = give_up.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(1);
             failure = match timeout(share, Self::open(address, endpoint, role, options)).await {
-                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Ok(connection)) => {
+                    address.last.store(number, Ordering::Relaxed);
+                    return Ok(connection);
+                }
                 Ok(Err(StoreError::ConnectionLost(cause))) => StoreError::ConnectionLost(cause),
                 Ok(Err(error)) => return Err(error),
                 Err(late) => StoreError::ConnectionLost(late.into()),

@@ -154,10 +154,12 @@ impl Server {
         // does so anyway: some allow nobody to set this.
         let is_optimistic = self.variables.get("tidb_txn_mode").is_some_and(|mode| mode != "pessimistic");
         let locking = if is_optimistic { ", tidb_txn_mode = 'pessimistic'" } else { "" };
+        // A node of a cluster first takes in what the others have committed, and reads then.
+        let patience = if self.is_on("wsrep_on") { ", wsrep_sync_wait = 1" } else { "" };
         format!(
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED{access}; \
              SET autocommit = {autocommit}, sql_mode = '{SQL_MODE}', foreign_key_checks = 1, \
-             character_set_client = utf8mb4, character_set_results = utf8mb4, collation_connection = {collation}{locking}"
+             character_set_client = utf8mb4, character_set_results = utf8mb4, collation_connection = {collation}{locking}{patience}"
         )
     }
 
@@ -192,10 +194,6 @@ impl Server {
                 set("max_statement_time", &format!("{:.3}", statement.as_secs_f64().max(0.001)));
                 set("max_execution_time", &statement.as_millis().max(1).to_string());
             }
-        }
-        if self.is_on("wsrep_on") {
-            // A node of a cluster first takes in what the others have committed, and reads then.
-            set("wsrep_sync_wait", "1");
         }
         set("sql_safe_updates", "0");
         // The names of constraints are read out of messages.
@@ -241,13 +239,10 @@ mod tests {
         ]);
         assert_eq!(
             mariadb.limits(Role::Writer, &options),
-            "SET innodb_lock_wait_timeout = 2, idle_transaction_timeout = 13, max_statement_time = 0, \
-             wsrep_sync_wait = 1"
+            "SET innodb_lock_wait_timeout = 2, idle_transaction_timeout = 13, max_statement_time = 0"
         );
-        assert_eq!(
-            mariadb.limits(Role::Reader, &options),
-            "SET max_statement_time = 8.000, wsrep_sync_wait = 1"
-        );
+        assert_eq!(mariadb.limits(Role::Reader, &options), "SET max_statement_time = 8.000");
+        assert!(mariadb.rules(Role::Writer).ends_with(", wsrep_sync_wait = 1"));
         assert_eq!(mariadb.idle_limit(Role::Writer, &options), Duration::from_secs(28800));
         assert!(mariadb.rules(Role::Reader).contains("READ ONLY; SET autocommit = 1"));
         let mysql = server(&[("version", "8.0.19"), ("wait_timeout", "28800"), ("max_execution_time", "0")]);
