@@ -8,6 +8,8 @@ mod driver;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod late;
+#[cfg(test)]
 mod lists;
 #[cfg(test)]
 mod meddling;
