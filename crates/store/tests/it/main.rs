@@ -8,6 +8,8 @@ mod driver;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod late;
+#[cfg(test)]
 mod lists;
 #[cfg(test)]
 #[expect(dead_code, reason = "each target uses a part of it")]
