@@ -141,6 +141,11 @@ impl Pending {
         sets.upsert(&UPSERT_META, rows);
     }
 
+    /// The number of the next event, once this is written.
+    pub(crate) fn next_event(&self, lines: NextLines) -> i64 {
+        lines.event + count(self.events.len())
+    }
+
     /// The time of the latest command in the batch.
     fn latest_us(&self) -> i64 {
         let events = self.events.iter().map(|event| event.at_us);
@@ -302,7 +307,7 @@ impl Pending {
             ("item", first.item, next.item),
             ("user", first.user, next.user),
             ("movement", lines.movement, lines.movement + count(self.movements.len())),
-            ("event", lines.event, lines.event + count(self.events.len())),
+            ("event", lines.event, self.next_event(lines)),
         ];
         let mut rows = Rows::new();
         for (name, before, after) in counters {

@@ -28,8 +28,9 @@ impl Store {
     /// until the one at fault stands alone. A database on a network that is away is asked again until the deadline;
     /// a connection lost during COMMIT is followed by a look whether the batch was committed.
     ///
-    /// `late` is asked for further jobs when the batch has got its turn among the batches of all servers, and has
-    /// loaded its rows. It may append some: those that came in meanwhile need not wait for another turn.
+    /// `late` is asked for further jobs when other servers had their turn before this batch, and may append some: those
+    /// that came in meanwhile need not wait for another turn. Where nobody else writes, the wait was short, and what
+    /// comes in is better gathered while this batch is written.
     pub async fn write<J: Job + ?Sized>(
         &self,
         jobs: &mut Vec<Box<J>>,
@@ -65,8 +66,17 @@ impl Store {
         deadline: Instant,
     ) -> Result<Vec<Verdict>, StoreError> {
         // An embedded database has no connection to lose.
-        let marker = (self.database().dialect() != Dialect::Sqlite).then(|| self.markers.take());
-        let mut batch = Batch { marker, deadline, in_doubt: None, was_in_doubt: false, confirmations: 0 };
+        let dialect = self.database().dialect();
+        let marker = (dialect != Dialect::Sqlite).then(|| self.markers.take());
+        let mut batch = Batch {
+            marker,
+            deadline,
+            in_doubt: None,
+            was_in_doubt: false,
+            confirmations: 0,
+            next_event: 0,
+            dialect,
+        };
         let written = self.write_with_retries(jobs, &mut batch).await;
         if let Some(marker) = marker.filter(|_| batch.in_doubt.is_none()) {
             self.markers.give_back(marker);
@@ -123,6 +133,7 @@ impl Store {
         }
         match transaction.commit().await {
             Ok(()) => {
+                self.next_event.store(batch.next_event, Ordering::Relaxed);
                 self.retries.resolved.fetch_add(u64::from(end == End::Confirm), Ordering::Relaxed);
                 Ok(verdicts)
             }
@@ -161,8 +172,9 @@ impl Store {
         }
         let mut kept = Kept::default();
         kept.read(beside)?;
+        let others_came_first = lines.event != self.next_event.load(Ordering::Relaxed);
         // An attempt in doubt must be settled for the jobs that it was about.
-        if !batch.was_in_doubt {
+        if others_came_first && !batch.was_in_doubt {
             let (keys, beside) = wanted(jobs.take_in())?;
             kept.read(load_more(transaction, &mut snapshot, keys, beside).await?)?;
         }
@@ -176,6 +188,7 @@ impl Store {
             return Ok((verdicts, End::RollBack));
         }
         pending.write(transaction, &snapshot, first, lines, batch.marker).await?;
+        batch.next_event = pending.next_event(lines);
         Ok((verdicts, End::Commit))
     }
 }
@@ -277,8 +290,11 @@ struct Batch {
     /// Whether any attempt was ever in doubt. From then on every attempt looks for the marker: the nodes of a cluster
     /// may learn of a commit late, and the conflict that follows tells them.
     was_in_doubt: bool,
+    /// The number of the next event, once this batch is committed.
+    next_event: i64,
     /// How often an attempt was found to be committed.
     confirmations: i64,
+    dialect: Dialect,
 }
 
 impl Batch {
@@ -293,10 +309,14 @@ impl Batch {
     }
 
     /// What the callers are told when the batch is given up. As long as an attempt is in doubt, nothing else is known.
+    ///
+    /// Where several servers of MySQL form a cluster, one that was asked may not have heard yet of what another has
+    /// committed, so that there a marker that was not found settles nothing until an attempt has been committed.
     fn judge(&self, error: StoreError) -> StoreError {
+        let may_be_found_late = self.was_in_doubt && self.dialect == Dialect::MySql;
         match &self.in_doubt {
-            Some(_) => StoreError::OutcomeUnknown(error.into()),
-            None => error,
+            None if !may_be_found_late => error,
+            _ => StoreError::OutcomeUnknown(error.into()),
         }
     }
 }

@@ -126,11 +126,11 @@ async fn whoever_shares_a_batch_with_a_fault_may_try_again() {
     // While another server writes, the first command waits with its batch, and the next ones join it.
     let stall = other.begin().await.unwrap();
     let release = async {
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
         stall.rollback().await.unwrap();
     };
     let behind = async |key: &'static str, fault| {
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
         execute(&app, key, fault).await
     };
     let (first, before, faulty, after, ()) = tokio::join!(

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicI64;
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
-use crate::caller::{Caller, check, furnish, history_of, look, the_audit_would_have_noticed};
+use crate::callers::{Caller, check, furnish, history_of, look, the_audit_would_have_noticed};
 use crate::http::Client;
 use crate::program::Place;
 use crate::server::Server;
@@ -67,7 +67,7 @@ fn what_was_answered_survives_ten_kills() {
 
 mod sqlite_only {
     use super::*;
-    use crate::caller::OPENING;
+    use crate::callers::OPENING;
     use crate::history::audit;
 
     /// A server that did not keep what it answered would not pass: here its journal is thrown away after the kill.

@@ -73,7 +73,7 @@ impl FoundOrder {
 }
 
 /// The state of the shop.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Found {
     pub(crate) orders: Vec<FoundOrder>,
     /// Pieces on hand and allocated, by product.

@@ -23,7 +23,7 @@ pub(crate) struct Answer {
     pub(crate) text: String,
     /// Whether the server said that this is the repetition of an earlier answer.
     pub(crate) is_replayed: bool,
-    /// Seconds after which to come back, if it said so.
+    /// In how many seconds another attempt is welcome, if the server said so.
     pub(crate) retry_after: Option<u32>,
 }
 
@@ -110,7 +110,7 @@ fn read_answer(connection: &mut BufReader<TcpStream>) -> io::Result<(Answer, boo
     let status = next_line(connection)?;
     let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
     let status = status.ok_or_else(|| broken("no status"))?;
-    let (mut length, mut is_replayed, mut retry_after, mut is_last) = (0, false, None, false);
+    let (mut length, mut is_replayed, mut is_last, mut retry_after) = (0, false, false, None);
     loop {
         let line = next_line(connection)?;
         let Some((name, value)) = line.split_once(':') else { break };

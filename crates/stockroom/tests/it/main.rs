@@ -4,7 +4,7 @@
 
 mod accounts;
 mod bad_values;
-mod caller;
+mod callers;
 mod commands;
 mod copy;
 mod crash;

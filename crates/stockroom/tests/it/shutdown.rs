@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicI64;
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
-use crate::caller::{Caller, check, furnish, look};
+use crate::callers::{Caller, check, furnish, look};
 use crate::http::Client;
 use crate::program::Place;
 use crate::server::Server;

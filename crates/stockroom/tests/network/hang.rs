@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use store::driver::{Database, Options};
 
-use crate::caller::{OPENING, furnish, look, the_audit_would_have_noticed};
+use crate::callers::{OPENING, furnish, look, the_audit_would_have_noticed};
 use crate::history::audit;
 use crate::program::Place;
 use crate::server::Server;

@@ -1,9 +1,8 @@
-//! Runs the real binary on databases on a network: several servers at once, and databases that stop, die and hang, or
-//! whose place another takes.
+//! Runs the real binary on a database on a network: several servers at once, and databases that stop, die and hang.
 //!
 //! Needs a server, whose URL is in the environment variable `STOCKROOM_TEST_DATABASE`, so a plain `cargo test` leaves it
 //! out; `cargo xtask test` runs it. Where a database is stopped or killed, it is another one of the same kind. What only
-//! one kind of database can do is in a module called `postgres_only`.
+//! PostgreSQL can do is in modules called `postgres_only`.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,9 +10,10 @@
     reason = "a test may panic, also in what its functions share"
 )]
 
-#[path = "../it/caller.rs"]
+#[path = "../it/callers.rs"]
 #[expect(dead_code, reason = "each target uses a part of it")]
-mod caller;
+mod callers;
+mod crowd;
 // Here and below: said so that the lints know that functions between the tests are tests too.
 #[cfg(test)]
 mod hang;
@@ -38,6 +38,5 @@ mod site;
 mod standby;
 #[cfg(test)]
 mod start;
-mod steady;
 #[cfg(test)]
 mod together;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
-use crate::caller::{OPENING, furnish, look, the_audit_would_have_noticed};
+use crate::callers::{OPENING, furnish, look, the_audit_would_have_noticed};
 use crate::history::{Ask, audit};
 use crate::http::Client;
 use crate::server::Server;

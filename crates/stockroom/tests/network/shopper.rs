@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::caller::PRODUCTS;
+use crate::callers::PRODUCTS;
 use crate::history::{Ask, Sent};
 use crate::http::{Answer, Client};
 

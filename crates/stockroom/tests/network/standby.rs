@@ -2,23 +2,24 @@
 
 /// What only PostgreSQL can do: here each test starts a primary and a standby of its own.
 mod postgres_only {
-    use std::collections::hash_map::RandomState;
-    use std::hash::BuildHasher as _;
     use std::thread::sleep;
     use std::time::{Duration, Instant};
 
     use testbed::{Kind, Server as Database, Standby};
 
-    use crate::caller::{OPENING, check, furnish, history_of, look};
+    use crate::callers::{OPENING, furnish, look, the_audit_would_have_noticed};
+    use crate::crowd::{Crowd, PATIENCE, await_answers, await_ready, metric};
     use crate::history::audit;
     use crate::program::Place;
     use crate::server::Server;
-    use crate::steady::{Crowd, PATIENCE, Told, await_ready, metric};
+    use crate::shopper::{answers_of, history_of};
 
-    const CALLERS: u64 = 8;
-
+    const SHOPPERS: u64 = 8;
+    const DONE: &[u16] = &[200, 201];
+    const UNAVAILABLE: &[u16] = &[503];
+    const UNKNOWN: &[u16] = &[504];
     /// Commands between one event of a test and the next.
-    const SOME: usize = 150;
+    const SOME: u64 = 150;
 
     /// A primary with its standby, and a shop on both.
     struct Pair {
@@ -64,53 +65,50 @@ mod postgres_only {
                 sleep(Duration::from_millis(10));
             }
         }
-
-        /// Holds what the callers were told against what there is.
-        #[track_caller]
-        fn check(&self, server: &Server, crowd: &Crowd, when: &str) {
-            let found = look(&mut server.client().with_token(&self.token));
-            check(&crowd.callers, &found, when);
-            self.place.run(&["verify"]).succeeded();
-        }
     }
 
-    fn crowd() -> Crowd {
-        let seed = RandomState::new().hash_one(0);
-        println!("seed {seed:#x}");
-        Crowd::new(CALLERS, seed)
+    /// Holds what the shoppers were told against what there is.
+    #[track_caller]
+    fn check(place: &Place, server: &Server, token: &str, crowd: &Crowd, when: &str) {
+        println!("{when}: {}", crowd.summary());
+        crowd.assert_no_wrong_answer();
+        let history = history_of(&crowd.shoppers);
+        let found = look(&mut server.client().with_token(token));
+        let findings = audit(&history, &found, OPENING);
+        assert!(findings.is_empty(), "{when}: {findings:#?}");
+        place.run(&["verify"]).succeeded();
     }
 
     #[test]
     fn what_was_answered_survives_the_loss_of_the_primary() {
         let Pair { mut primary, mut standby, place, token } = Pair::new();
-        // How long the standby stays a standby: shorter and longer than callers wait.
-        let outages = [0, 3000, 100].map(Duration::from_millis);
+        // How long there is no primary: shorter and longer than callers wait.
+        let outages = [0, 5000, 100].map(Duration::from_millis);
         let server = Server::start(&place, &["--database-wait-seconds", "2"]);
-        let mut crowd = crowd();
+        let mut crowd = Crowd::new(SHOPPERS, &[&server], &token);
         for (round, outage) in (1..).zip(outages) {
-            crowd.work(&[&server], &token, |told| {
-                Told::await_more(&told.done, SOME);
+            crowd.work(|| {
+                await_answers(&server, DONE, SOME);
                 primary.kill().unwrap();
                 sleep(outage);
                 standby.promote().unwrap();
-                Told::await_more(&told.done, SOME);
+                await_answers(&server, DONE, SOME);
             });
             // The same process of Stockroom, from the first round to the last.
-            let found = look(&mut server.client().with_token(&token));
-            check(&crowd.callers, &found, &format!("after losing primary {round}"));
-            place.run(&["verify"]).succeeded();
-            println!("round {round}: {}", crowd.summary());
+            check(&place, &server, &token, &crowd, &format!("after losing primary {round}"));
             // The one that was lost comes back as a standby, while orders come in.
             let survivor = standby.into_server();
-            standby = crowd.work(&[&server], &token, |_| Standby::in_place_of(primary, &survivor).unwrap());
+            standby = crowd.work(|| Standby::in_place_of(primary, &survivor).unwrap());
             primary = survivor;
         }
+        check(&place, &server, &token, &crowd, "at the end");
         let lost = metric(&server, "stockroom_commit_lost_connections_total");
         let found = metric(&server, "stockroom_commit_outcomes_found_total");
         println!("{lost} lost connections, {found} outcomes found");
-        // All callers may have been in the batch whose commit was in doubt.
-        let told = crowd.told.unavailable.into_inner() + crowd.told.unknown.into_inner();
-        assert!(told > 0, "an outage of three seconds went unnoticed");
+        let answers = answers_of(&crowd.shoppers);
+        assert!(answers.count(503) + answers.count(504) > 0, "an outage of five seconds went unnoticed");
+        let found = look(&mut server.client().with_token(&token));
+        the_audit_would_have_noticed(&history_of(&crowd.shoppers), &found);
         assert_eq!(server.stop(), 0);
     }
 
@@ -120,40 +118,38 @@ mod postgres_only {
         let mut pair = Pair::new();
         pair.make_asynchronous();
         let server = Server::start(&pair.place, &[]);
-        let mut crowd = crowd();
-        crowd.work(&[&server], &pair.token, |told| Told::await_more(&told.done, SOME));
+        let mut crowd = Crowd::new(SHOPPERS, &[&server], &pair.token);
+        crowd.work(|| await_answers(&server, DONE, SOME));
         pair.standby.server_mut().kill().unwrap();
-        crowd.work(&[&server], &pair.token, |told| Told::await_more(&told.done, SOME));
+        crowd.work(|| await_answers(&server, DONE, SOME));
         pair.lose_primary();
         await_ready(&server);
         let found = look(&mut server.client().with_token(&pair.token));
-        let findings = audit(&history_of(&crowd.callers), &found, OPENING);
+        let findings = audit(&history_of(&crowd.shoppers), &found, OPENING);
         let lost = findings.iter().filter(|finding| finding.ends_with("was answered and is lost")).count();
         println!("{}; {lost} orders lost", crowd.summary());
         assert!(lost > 0, "{findings:?}");
     }
 
-    /// Nobody is answered before the standby has it, and who loses patience meanwhile gets no second order.
+    /// Who loses patience while the standby is slow gets no second order.
     #[test]
     fn a_slow_standby_delays_answers_and_doubles_nothing() {
         let pair = Pair::new();
         let server = Server::start(&pair.place, &["--database-wait-seconds", "1"]);
-        let mut crowd = crowd();
-        crowd.work(&[&server], &pair.token, |told| {
+        let mut crowd = Crowd::new(SHOPPERS, &[&server], &pair.token);
+        crowd.work(|| {
             for _ in 0..3 {
-                Told::await_more(&told.done, SOME);
+                await_answers(&server, DONE, SOME);
                 pair.standby.server().pause().unwrap();
                 // Longer than everybody waits.
-                Told::await_more(&told.unknown, 1);
-                Told::await_more(&told.unavailable, 1);
+                await_answers(&server, UNKNOWN, 1);
+                await_answers(&server, UNAVAILABLE, 1);
                 pair.standby.server().resume().unwrap();
             }
-            Told::await_more(&told.done, SOME);
+            await_answers(&server, DONE, SOME);
         });
-        pair.check(&server, &crowd, "after the standby was slow");
-        println!("{}", crowd.summary());
-        let found_done = crowd.callers.iter().map(|caller| caller.replayed).sum::<usize>();
-        assert!(found_done > 0, "no commit was waiting when its callers gave up");
+        check(&pair.place, &server, &pair.token, &crowd, "after the standby was slow");
+        assert!(crowd.found_done() > 0, "no commit was waiting when its callers gave up");
     }
 
     /// What was answered while the standby hung is on the standby, so nothing was answered too early.
@@ -161,41 +157,37 @@ mod postgres_only {
     fn nothing_is_answered_that_a_hanging_standby_has_not() {
         let mut pair = Pair::new();
         let server = Server::start(&pair.place, &["--database-wait-seconds", "1"]);
-        let mut crowd = crowd();
-        let token = pair.token.clone();
-        crowd.work(&[&server], &token, |told| {
-            Told::await_more(&told.done, SOME);
+        let mut crowd = Crowd::new(SHOPPERS, &[&server], &pair.token);
+        crowd.work(|| {
+            await_answers(&server, DONE, SOME);
             pair.standby.server().pause().unwrap();
-            Told::await_more(&told.unknown, 1);
+            await_answers(&server, UNKNOWN, 1);
             pair.lose_primary();
-            Told::await_more(&told.done, SOME);
+            await_answers(&server, DONE, SOME);
         });
-        pair.check(&server, &crowd, "after the standby hung and took over");
-        println!("{}", crowd.summary());
+        check(&pair.place, &server, &pair.token, &crowd, "after the standby hung and took over");
     }
 
     /// A primary that is started again shows what it had not yet passed on to its standby. To find an order there is not
-    /// to know that it stays: neither for the server that looks for its batch, nor for who repeats a request. One caller
+    /// to know that it stays: neither for the server that looks for its batch, nor for who repeats a request. One shopper
     /// alone, so that nothing else is stored together with what is found.
     #[track_caller]
-    fn restarted_primary(wait_seconds: &str, before: impl FnOnce(&Pair, &Told)) {
+    fn restarted_primary(wait_seconds: &str, before: impl FnOnce(&Pair, &Server)) {
         let mut pair = Pair::new();
         let server = Server::start(&pair.place, &["--database-wait-seconds", wait_seconds]);
-        let mut crowd = Crowd::new(1, RandomState::new().hash_one(0));
-        let token = pair.token.clone();
-        crowd.work(&[&server], &token, |told| {
-            Told::await_more(&told.done, 10);
+        let mut crowd = Crowd::new(1, &[&server], &pair.token);
+        crowd.work(|| {
+            await_answers(&server, DONE, 10);
             pair.standby.server().pause().unwrap();
-            before(&pair, told);
+            before(&pair, &server);
             pair.primary.kill().unwrap();
             pair.primary.start_again().unwrap();
             // Either the same command again, or the one after an answer that came too early.
             pair.await_waiting_commit();
             pair.lose_primary();
-            Told::await_more(&told.done, 10);
+            await_answers(&server, DONE, 10);
         });
-        pair.check(&server, &crowd, "after the standby took over");
-        println!("{}", crowd.summary());
+        check(&pair.place, &server, &pair.token, &crowd, "after the standby took over");
     }
 
     #[test]
@@ -205,6 +197,6 @@ mod postgres_only {
 
     #[test]
     fn a_repeated_request_waits_for_the_standby() {
-        restarted_primary("2", |_, told| Told::await_more(&told.unknown, 1));
+        restarted_primary("2", |_, server| await_answers(server, UNKNOWN, 1));
     }
 }

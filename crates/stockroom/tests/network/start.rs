@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
 use std::time::Duration;
 
-use crate::caller::{OPENING, furnish, look};
+use crate::callers::{OPENING, furnish, look};
 use crate::history::audit;
 use crate::program::Place;
 use crate::server::Server;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::caller::{OPENING, PASSWORD, furnish, look, the_audit_would_have_noticed};
+use crate::callers::{OPENING, PASSWORD, furnish, look, the_audit_would_have_noticed};
 use crate::history::audit;
 use crate::http::Client;
 use crate::program::Place;

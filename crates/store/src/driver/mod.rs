@@ -116,7 +116,7 @@ impl Database {
     /// Opens the database at a URL:
     /// - `sqlite:PATH` or `sqlite://PATH`; the file is created if there is none, readable by its owner alone;
     /// - `postgres://USER:PASSWORD@HOST:PORT/NAME`, see `postgres/address.rs` for its parameters;
-    /// - `mysql://USER:PASSWORD@HOST:PORT/NAME` or `mariadb://…`, see `mysql.rs` for its parameters.
+    /// - `mysql://USER:PASSWORD@HOST:PORT/NAME` or `mariadb://…`, see `mysql/address.rs` for its parameters.
     ///
     /// # Errors
     /// [`StoreError::Unsupported`] for a URL that cannot be understood; otherwise why the file cannot be opened, or

@@ -8,18 +8,17 @@ mod driver;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod late;
+#[cfg(test)]
 mod lists;
 #[cfg(test)]
+#[expect(dead_code, reason = "each target uses a part of it")]
 mod meddling;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
-mod mysql_only;
-#[cfg(test)]
 #[expect(dead_code, reason = "each crate uses a part of it")]
 mod place;
-#[cfg(test)]
-mod postgres_only;
 #[cfg(test)]
 mod random_shop;
 #[cfg(test)]
@@ -28,6 +27,8 @@ mod reads;
 mod shop;
 #[cfg(test)]
 mod sqlite_only;
+#[cfg(test)]
+mod toys;
 #[cfg(test)]
 mod verify;
 #[cfg(test)]

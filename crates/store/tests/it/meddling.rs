@@ -62,6 +62,8 @@ impl Place {
 
 /// Has MySQL pass over every CHECK of a database from now on. MariaDB can do so for a session, and is left alone.
 async fn unguard_mysql(url: &str) {
+    // Its parameters are the store's own.
+    let url = url.split('?').next().unwrap_or(url);
     let options = mysql_async::Opts::from_url(url).unwrap();
     let mut connection = mysql_async::Conn::new(options).await.unwrap();
     let enforced = "SELECT CONCAT('ALTER TABLE ', TABLE_NAME, ' ALTER CHECK ', CONSTRAINT_NAME, ' NOT ENFORCED') \

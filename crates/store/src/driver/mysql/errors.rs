@@ -119,16 +119,16 @@ fn of_condition(error: ServerError, stage: Stage) -> StoreError {
         | 1203
         | 1226
         | 1927
-        | 1969
         | 2006
         | 2013
-        | 3024
         | 3032
         | 3100
         | 3168
         | 3169
         | 4031
         | 9001..=9005 => StoreError::ConnectionLost(cause),
+        1969 | 3024 if stage == Stage::Statement(Role::Reader) => StoreError::TooSlow(cause),
+        1969 | 3024 => StoreError::ConnectionLost(cause),
         // A server that only reads is asked by mistake: another one is to be written to.
         1290 | 1836 => StoreError::ConnectionLost(cause),
         1792 if stage != Stage::Statement(Role::Reader) => StoreError::ConnectionLost(cause),

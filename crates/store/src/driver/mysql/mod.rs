@@ -23,6 +23,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, DriverError, Error, IoError, Params, Statement};
 use session::Server;
 use statements::{Statements, Text};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -78,12 +79,13 @@ impl Connection {
             return Err(StoreError::ConnectionLost("the database server only reads at present".into()));
         }
         server.prepare(&mut conn, role, options).await?;
+        let row_source = address.row_source.unwrap_or(server.row_source());
         Ok(Self {
             conn: Some(conn),
             server: server.identity(),
             is_busy: false,
             role,
-            statements: Box::new(Statements::new(options.statement_cache)),
+            statements: Box::new(Statements::new(options.statement_cache, row_source)),
             max_packet: server.max_packet(),
             last_used: Instant::now(),
             idle_limit: server.idle_limit(role, options),
@@ -164,39 +166,61 @@ impl Connection {
 
     /// Runs statements in their order, in one round trip if they fit into one packet. An error tells which it was of.
     async fn run_all(&mut self, all: &[(Text<'_>, Vec<Value>)]) -> Result<Vec<Answer>, (usize, StoreError)> {
+        if all.len() > 1
+            && let Some(script) = self.script(all).map_err(|error| (0, error))?
+        {
+            return self.run_script(script, all.len()).await;
+        }
+        let mut answers = Vec::with_capacity(all.len());
+        for (text, params) in all {
+            let answer = self.run_one(*text, params).await;
+            answers.push(answer.map_err(|error| (answers.len(), error))?);
+        }
+        Ok(answers)
+    }
+
+    /// Runs a script of so many statements.
+    async fn run_script(
+        &mut self,
+        script: String,
+        statements: usize,
+    ) -> Result<Vec<Answer>, (usize, StoreError)> {
         self.is_busy = true;
-        let answers = self.ask_all(all).await;
+        let answers = self.ask_script(script, statements).await;
         self.done();
         answers
     }
 
-    async fn ask_all(&mut self, all: &[(Text<'_>, Vec<Value>)]) -> Result<Vec<Answer>, (usize, StoreError)> {
-        let script = if all.len() > 1 { self.script(all).map_err(|error| (0, error))? } else { None };
-        let mut answers = Vec::with_capacity(all.len());
-        match script {
-            None => {
-                for (text, params) in all {
-                    let answer = self.run_one(*text, params).await;
-                    answers.push(answer.map_err(|error| (answers.len(), error))?);
-                }
-            }
-            Some(script) => {
-                let stage = Stage::Statement(self.role);
-                let told = |at: usize| move |error| (at, classify(error, stage));
-                let conn = self.conn().map_err(|error| (0, error))?;
-                let mut result = conn.query_iter(script).await.map_err(told(0))?;
-                for at in 0..all.len() {
-                    // Asked for first: reading the last row also reads how the next statement begins.
-                    let affected = result.affected_rows();
-                    let rows = result.collect().await.map_err(told(at))?;
-                    answers.push(Answer { rows, affected });
-                }
-            }
+    async fn ask_script(
+        &mut self,
+        script: String,
+        statements: usize,
+    ) -> Result<Vec<Answer>, (usize, StoreError)> {
+        let stage = Stage::Statement(self.role);
+        let told = |at: usize| move |error| (at, classify(error, stage));
+        let conn = self.conn().map_err(|error| (0, error))?;
+        let mut answers = Vec::with_capacity(statements);
+        let mut result = conn.query_iter(script).await.map_err(told(0))?;
+        for at in 0..statements {
+            // Asked for first: reading the last row also reads how the next statement begins.
+            let affected = result.affected_rows();
+            let rows = result.collect().await.map_err(told(at))?;
+            answers.push(Answer { rows, affected });
         }
         Ok(answers)
     }
 
     async fn run_one(&mut self, text: Text<'_>, params: &[Value]) -> Result<Answer, StoreError> {
+        if let Some(unfinished) = self.statements.unfinished(text)? {
+            let mut sql = String::new();
+            script::append(&mut sql, &unfinished, params)?;
+            values::fits(sql.len(), self.max_packet)?;
+            self.is_busy = true;
+            let rows = self.conn()?.query(sql).await;
+            let answer = self.answer(rows).await;
+            self.done();
+            return answer;
+        }
         let params = values::parameters(params, self.max_packet)?;
         self.is_busy = true;
         let answer = self.run(text, params).await;
@@ -210,7 +234,23 @@ impl Connection {
         for (text, params) in all {
             script::append(&mut script, &self.statements.sql(*text)?, params)?;
         }
-        Ok(Some(script).filter(|script| values::fits(script.len(), self.max_packet).is_ok()))
+        Ok(self.if_it_fits(script))
+    }
+
+    /// The same of statements over rows.
+    fn set_script(&mut self, sets: &[(SetStatement, &Rows)]) -> Result<Option<String>, StoreError> {
+        let mut script = String::new();
+        for (set, rows) in sets {
+            if !script::append_set(&mut script, *set, rows)? {
+                let sql = self.statements.sql(Text::Set(*set))?;
+                script::append(&mut script, &sql, &[Value::Text(rows.to_json(NULL)?)])?;
+            }
+        }
+        Ok(self.if_it_fits(script))
+    }
+
+    fn if_it_fits(&self, script: String) -> Option<String> {
+        Some(script).filter(|script| values::fits(script.len(), self.max_packet).is_ok())
     }
 }
 
@@ -267,11 +307,18 @@ impl Link for Connection {
     async fn connect(address: &Address, role: Role, options: &Options) -> Result<Self, StoreError> {
         let give_up = Instant::now() + options.connect_timeout;
         let mut failure = StoreError::ConnectionLost("there is no host to connect to".into());
-        for (endpoint, left) in address.endpoints.iter().zip((1..=address.endpoints.len()).rev()) {
+        let (count, first) = (address.endpoints.len(), address.last.load(Ordering::Relaxed));
+        for step in 0..count {
+            // Beginning with the one that was of use last, so that one that is gone costs its time once.
+            let number = (first + step) % count;
+            let (endpoint, left) = (&address.endpoints[number], count - step);
             // Each leaves time for those after it.
             let share = give_up.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(1);
             failure = match timeout(share, Self::open(address, endpoint, role, options)).await {
-                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Ok(connection)) => {
+                    address.last.store(number, Ordering::Relaxed);
+                    return Ok(connection);
+                }
                 Ok(Err(StoreError::ConnectionLost(cause))) => StoreError::ConnectionLost(cause),
                 Ok(Err(error)) => return Err(error),
                 Err(late) => StoreError::ConnectionLost(late.into()),
@@ -328,11 +375,18 @@ impl Link for Connection {
     }
 
     async fn run_sets(&mut self, sets: &[(SetStatement, &Rows)]) -> Result<Vec<u64>, StoreError> {
-        let mut all = Vec::with_capacity(sets.len());
-        for (set, rows) in sets {
-            all.push((Text::Set(*set), vec![Value::Text(rows.to_json(NULL)?)]));
-        }
-        let answers = self.run_all(&all).await.map_err(|(at, error)| match sets.get(at) {
+        let script = if sets.len() > 1 { self.set_script(sets)? } else { None };
+        let answers = match script {
+            Some(script) => self.run_script(script, sets.len()).await,
+            None => {
+                let mut all = Vec::with_capacity(sets.len());
+                for (set, rows) in sets {
+                    all.push((Text::Set(*set), vec![Value::Text(rows.to_json(NULL)?)]));
+                }
+                self.run_all(&all).await
+            }
+        };
+        let answers = answers.map_err(|(at, error)| match sets.get(at) {
             Some((set, _)) => with_key_name(error, *set),
             None => error,
         })?;

@@ -173,13 +173,20 @@ struct Own {
     schema: Option<String>,
     mode: Option<Mode>,
     authorities: Option<PathBuf>,
+    /// `sslrootcert=system`: nothing weaker than `verify-full` goes with it, as in libpq.
+    trusts_public_authorities: bool,
     target: Option<TargetSessionAttrs>,
     names: Vec<String>,
 }
 
 impl Own {
+    /// Whoever names authorities means them: without a mode, what is encrypted to anybody is not enough.
     fn mode(&self) -> Mode {
-        self.mode.unwrap_or(Mode::Prefer)
+        self.mode.unwrap_or(match (self.trusts_public_authorities, &self.authorities) {
+            (true, _) => Mode::VerifyFull,
+            (false, Some(_)) => Mode::VerifyCa,
+            (false, None) => Mode::Prefer,
+        })
     }
 
     /// Takes a parameter, or says that it is one to be passed on.
@@ -189,7 +196,7 @@ impl Own {
             "schema" => self.take_schema(&value)?,
             "options" => self.take_schema(&search_path(&value)?)?,
             "sslmode" => self.mode = Some(mode(&value)?),
-            "sslrootcert" if value == "system" => {}
+            "sslrootcert" if value == "system" => self.trusts_public_authorities = true,
             "sslrootcert" => self.authorities = Some(value.into()),
             "target_session_attrs" => {
                 self.target = Some(match &*value {
@@ -244,6 +251,11 @@ impl Own {
     }
 
     fn security(&self, config: &mut Config) -> Result<Option<MakeRustlsConnect>, StoreError> {
+        if self.trusts_public_authorities && self.mode() != Mode::VerifyFull {
+            return Err(refused(
+                "sslrootcert=system goes with sslmode=verify-full alone: any name has some certificate",
+            ));
+        }
         let trust = match (self.mode(), &self.authorities) {
             (Mode::Disable, _) => {
                 config.ssl_mode(SslMode::Disable);
@@ -466,11 +478,15 @@ mod tests {
             ("verify-ca", SslMode::Require),
             ("verify-full", SslMode::Require),
         ] {
-            let address = parse(&format!("postgres://h/d?sslmode={mode}&sslrootcert=system"));
+            let address = parse(&format!("postgres://h/d?sslmode={mode}"));
             assert_eq!(address.hosts[0].get_ssl_mode(), ssl_mode);
             assert_eq!(address.tls().is_some(), mode != "disable");
             assert_eq!(address.may_fall_back(), mode == "prefer");
+            let with_public = format!("postgres://h/d?sslmode={mode}&sslrootcert=system");
+            assert_eq!(Address::parse(&with_public).is_ok(), mode == "verify-full", "{mode}");
         }
+        let public = parse("postgres://h/d?sslrootcert=system");
+        assert_eq!((public.hosts[0].get_ssl_mode(), public.may_fall_back()), (SslMode::Require, false));
         assert!(refusal("postgres://h/d?sslmode=sure").contains("verify-full"));
         let missing = refusal("postgres://h/d?sslmode=verify-ca&sslrootcert=/no/such/file");
         assert!(missing.contains("/no/such/file"), "{missing}");

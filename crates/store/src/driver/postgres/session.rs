@@ -165,7 +165,7 @@ pub(super) fn limits(role: Role, options: &Options, set: &str) -> String {
     match role {
         // Nothing cuts a statement short: a COMMIT that waits for a standby would be answered as if the standby had it.
         Role::Writer => format!(
-            "{set} lock_timeout = {}; {set} idle_in_transaction_session_timeout = {}",
+            "{set} statement_timeout = 0; {set} lock_timeout = {}; {set} idle_in_transaction_session_timeout = {}",
             milliseconds(options.lock_timeout),
             milliseconds(options.statement_timeout.saturating_add(IDLE_MARGIN)),
         ),
@@ -194,7 +194,7 @@ mod tests {
         };
         assert_eq!(
             limits(Role::Writer, &options, "SET LOCAL"),
-            "SET LOCAL lock_timeout = 1; SET LOCAL idle_in_transaction_session_timeout = 8000"
+            "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 1; SET LOCAL idle_in_transaction_session_timeout = 8000"
         );
         let reader = limits(Role::Reader, &options, "SET");
         assert_eq!(reader, "SET statement_timeout = 3000; SET default_transaction_read_only = on");

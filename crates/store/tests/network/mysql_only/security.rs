@@ -2,7 +2,7 @@
 
 use super::own_server;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use store::StoreError;
 use store::driver::{Database, Options};
@@ -41,8 +41,8 @@ impl Authority {
         Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
     }
 
-    fn write_to(&self, path: PathBuf) -> String {
-        std::fs::write(&path, self.issuer.pem()).unwrap();
+    fn write_to(&self, path: &Path) -> String {
+        std::fs::write(path, self.issuer.pem()).unwrap();
         path.display().to_string()
     }
 
@@ -71,9 +71,9 @@ async fn the_modes_of_tls_mean_what_they_mean_to_the_client() {
     let dir = public_dir();
     let (authority, stranger) = (Authority::new("known"), Authority::new("strange"));
     let options = authority.issue(dir.path(), &["localhost"]);
-    let Some(server) = own_server(&options.each_ref().map(String::as_str)).await else { return };
-    let known = authority.write_to(dir.path().join("known.pem"));
-    let strange = stranger.write_to(dir.path().join("strange.pem"));
+    let server = own_server(&options.each_ref().map(String::as_str)).await;
+    let known = authority.write_to(&dir.path().join("known.pem"));
+    let strange = stranger.write_to(&dir.path().join("strange.pem"));
     for (host, mode, ca, expected) in [
         ("localhost", "DISABLED", "", Ok(false)),
         ("127.0.0.1", "", "", Ok(true)),
@@ -116,10 +116,10 @@ async fn the_modes_of_tls_mean_what_they_mean_to_the_client() {
 async fn a_certificate_may_have_any_name_but_must_be_of_the_authority() {
     let dir = public_dir();
     let authority = Authority::new("known");
-    let known = authority.write_to(dir.path().join("known.pem"));
+    let known = authority.write_to(&dir.path().join("known.pem"));
     for names in [&["*.example.com"][..], &["10.1.2.3"], &["db.example.com", "localhost.example.com"]] {
         let options = authority.issue(dir.path(), names);
-        let Some(server) = own_server(&options.each_ref().map(String::as_str)).await else { return };
+        let server = own_server(&options.each_ref().map(String::as_str)).await;
         let url = |mode: &str| {
             format!("mysql://root@127.0.0.1:{}/stockroom?ssl-mode={mode}&ssl-ca={known}", server.port())
         };
@@ -130,7 +130,7 @@ async fn a_certificate_may_have_any_name_but_must_be_of_the_authority() {
 
 #[tokio::test]
 async fn a_server_without_tls_is_spoken_to_in_the_open_unless_that_is_forbidden() {
-    let Some(server) = own_server(&["--skip-ssl"]).await else { return };
+    let server = own_server(&["--skip-ssl"]).await;
     let url = |mode: &str| format!("mysql://root@127.0.0.1:{}/stockroom?ssl-mode={mode}", server.port());
     for mode in ["DISABLED", "PREFERRED"] {
         assert!(!is_encrypted(&open(&url(mode)).await.unwrap()).await, "{mode}");
@@ -142,8 +142,8 @@ async fn a_server_without_tls_is_spoken_to_in_the_open_unless_that_is_forbidden(
 
 #[tokio::test]
 async fn of_several_servers_only_one_that_takes_writes_is_used() {
-    let Some(replica) = own_server(&["--read-only"]).await else { return };
-    let Some(primary) = own_server(&[]).await else { return };
+    let replica = own_server(&["--read-only"]).await;
+    let primary = own_server(&[]).await;
     let hosts = format!("127.0.0.1:{},127.0.0.1:{}", replica.port(), primary.port());
     let database = open(&format!("mysql://root@{hosts}/stockroom")).await.unwrap();
     database.migrate(1).await.unwrap();

@@ -1,13 +1,13 @@
 //! Numbers, sums and counts as the server writes them, and packets.
 
 use super::{Toys, one};
-use crate::driver::{TOY_NUMBERS, TOYS, rows, toy};
+use crate::toys::{TOY_NUMBERS, TOYS, rows, toy};
 use store::StoreError;
 use store::driver::Sets;
 
 #[tokio::test]
 async fn an_update_that_changes_nothing_has_found_its_row() {
-    let Some(toys) = Toys::new().await else { return };
+    let toys = Toys::new().await;
     toys.fixture.insert(&rows([toy(1, 1, "a", 1), toy(2, 2, "b", 2)])).await.unwrap();
     let mut transaction = toys.database().begin().await.unwrap();
     let same = rows([[1.into(), 1.into(), 1.into()], [2.into(), 2.into(), 2.into()]]);
@@ -17,7 +17,7 @@ async fn an_update_that_changes_nothing_has_found_its_row() {
 
 #[tokio::test]
 async fn whole_numbers_are_read_whatever_their_type() {
-    let Some(toys) = Toys::new().await else { return };
+    let toys = Toys::new().await;
     toys.fixture.insert(&rows([toy(1, 1, "a", i64::MAX), toy(2, 2, "b", 0)])).await.unwrap();
     let mut reader = toys.database().reader().await.unwrap();
     for (sql, expected) in [
@@ -56,7 +56,7 @@ async fn whole_numbers_are_read_whatever_their_type() {
 
 #[tokio::test]
 async fn what_does_not_fit_into_a_column_is_a_violation() {
-    let Some(toys) = Toys::new().await else { return };
+    let toys = Toys::new().await;
     let mut transaction = toys.database().begin().await.unwrap();
     transaction.execute("CREATE TABLE words (word {key 4}, n {int}) {end}", &[]).await.unwrap();
     for params in [["12345".into(), 1.into()], ["1".into(), "secret".into()]] {
@@ -68,7 +68,7 @@ async fn what_does_not_fit_into_a_column_is_a_violation() {
 
 #[tokio::test]
 async fn what_the_server_does_not_take_at_once_is_refused_before_it_is_sent() {
-    let Some(toys) = Toys::new().await else { return };
+    let toys = Toys::new().await;
     let limit = usize::try_from(one(toys.database(), "SELECT @@max_allowed_packet", &[]).await).unwrap();
     let mut transaction = toys.database().begin().await.unwrap();
     let large = "x".repeat(limit);

@@ -1,7 +1,7 @@
 //! What is prepared, kept and forgotten.
 
 use super::{Toys, one};
-use crate::driver::{TOY_NUMBERS, TOYS, rows, toy};
+use crate::toys::{TOY_NUMBERS, TOYS, rows, toy};
 use store::StoreError;
 use store::driver::{Options, Sets, Transaction};
 
@@ -20,7 +20,7 @@ async fn counts(transaction: &mut Transaction) -> (u64, u64) {
 async fn statements_put_together_at_run_time_are_kept_as_long_as_there_is_room() {
     for (statement_cache, prepared, closed) in [(3, 6, 3), (5, 5, 0), (0, 10, 10)] {
         let options = Options { statement_cache, ..Options::default() };
-        let Some(toys) = Toys::with(options).await else { return };
+        let toys = Toys::with(options).await;
         let mut transaction = toys.database().begin().await.unwrap();
         let before = counts(&mut transaction).await;
         // The last three are the ones that were used last.
@@ -36,7 +36,7 @@ async fn statements_put_together_at_run_time_are_kept_as_long_as_there_is_room()
 
 #[tokio::test]
 async fn statements_of_the_code_are_prepared_once() {
-    let Some(toys) = Toys::with(Options { statement_cache: 1, ..Options::default() }).await else { return };
+    let toys = Toys::with(Options { statement_cache: 1, ..Options::default() }).await;
     let mut transaction = toys.database().begin().await.unwrap();
     let before = counts(&mut transaction).await;
     for n in 0..5 {
@@ -44,12 +44,14 @@ async fn statements_of_the_code_are_prepared_once() {
         transaction.query("SELECT COUNT(*) FROM toys WHERE a = ?", &[n.into()]).await.unwrap();
     }
     let after = counts(&mut transaction).await;
-    assert_eq!((after.0 - before.0, after.1 - before.1), (2, 0));
+    // Rows that are written into a statement make another one of it each time, which is not prepared.
+    let prepared = if toys.fixture.place.url().contains("row-source=literals") { 1 } else { 2 };
+    assert_eq!((after.0 - before.0, after.1 - before.1), (prepared, 0));
 }
 
 #[tokio::test]
 async fn a_table_may_change_under_a_prepared_statement() {
-    let Some(toys) = Toys::new().await else { return };
+    let toys = Toys::new().await;
     let select = "SELECT * FROM toys WHERE a = ?";
     toys.fixture.insert(&rows([toy(1, 1, "a", 7)])).await.unwrap();
     let mut reader = toys.database().reader().await.unwrap();
@@ -62,7 +64,7 @@ async fn a_table_may_change_under_a_prepared_statement() {
 
 #[tokio::test]
 async fn of_several_statements_the_one_at_fault_is_told() {
-    let Some(toys) = Toys::new().await else { return };
+    let toys = Toys::new().await;
     let mut transaction = toys.database().begin().await.unwrap();
     transaction.insert_rows(&TOYS, &rows([toy(1, 1, "a", 1)])).await.unwrap();
     let mut sets = Sets::new();

@@ -1,4 +1,4 @@
-//! Callers who place, confirm and cancel orders and adjust stock, and remember what they were told.
+//! Callers who know what they were told, and a look at what became of it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use serde_json::{Value, json};
 
 use crate::history::{Ask, Found, FoundOrder, Sent, audit};
-use crate::http::{Answer, Client};
+use crate::http::Client;
 use crate::program::Place;
 use crate::server::Server;
 
@@ -59,57 +59,39 @@ impl Caller {
         }
     }
 
-    /// Thinks of a command, which is to be sent now, and says where in `sent` it is.
-    pub(crate) fn resolve(&mut self, marks: &AtomicI64) -> usize {
-        let ask = self.think(marks);
-        self.open.retain(|order| !matches!(ask, Ask::Cancel(mark, _) if mark == order.0));
-        let key = format!("{:x}-{}", self.random, self.sent.len());
-        self.sent.push(Sent { key, ask, done: None });
-        self.sent.len() - 1
+    /// Places, confirms, cancels and adjusts until a request stays without an answer.
+    pub(crate) fn work(&mut self, client: &mut Client, marks: &AtomicI64) {
+        loop {
+            let ask = self.think(marks);
+            self.open.retain(|order| !matches!(ask, Ask::Cancel(mark, _) if mark == order.0));
+            let key = format!("{:x}-{}", self.random, self.sent.len());
+            self.sent.push(Sent { key, ask, done: None });
+            if !self.deliver(client, self.sent.len() - 1) {
+                return;
+            }
+        }
     }
 
-    /// Sends a command, for the first time or again.
-    pub(crate) fn request(&self, client: &mut Client, at: usize) -> std::io::Result<Answer> {
+    /// Sends a command, for the first time or again, and notes its answer. `false` if there was none.
+    fn deliver(&mut self, client: &mut Client, at: usize) -> bool {
         let Sent { key, ask, .. } = &self.sent[at];
         let (path, body) = ask.request();
-        client.send("POST", &path, Some(key), body.as_ref())
-    }
-
-    /// Notes the answer to a command, which must be that it was carried out.
-    #[track_caller]
-    pub(crate) fn note(&mut self, at: usize, answer: &Answer) {
-        let ask = &self.sent[at].ask;
+        let Ok(answer) = client.send("POST", &path, Some(key), body.as_ref()) else { return false };
         self.replayed += usize::from(answer.is_replayed);
         let done = answer.expect(if matches!(ask, Ask::Place(_)) { 201 } else { 200 });
         if let Ask::Place(lines) = ask {
             self.open.push((lines[0].1, done["order_id"].as_i64().unwrap()));
         }
         self.sent[at].done = Some(done);
-    }
-
-    /// Places, confirms, cancels and adjusts until a request stays without an answer.
-    pub(crate) fn work(&mut self, client: &mut Client, marks: &AtomicI64) {
-        loop {
-            let at = self.resolve(marks);
-            if !self.deliver(client, at) {
-                return;
-            }
-        }
-    }
-
-    /// Sends a command and notes its answer. `false` if there was none.
-    fn deliver(&mut self, client: &mut Client, at: usize) -> bool {
-        let Ok(answer) = self.request(client, at) else { return false };
-        self.note(at, &answer);
         true
     }
 
     /// Repeats what was answered last, which must be answered alike, and then what stayed without an answer.
     pub(crate) fn repeat(&mut self, client: &mut Client) {
         let unanswered = self.sent.iter().position(|sent| sent.done.is_none());
-        if let Some(at) = self.sent.iter().rposition(|sent| sent.done.is_some()) {
-            let answer = self.request(client, at).unwrap();
-            let Sent { key, done, .. } = &self.sent[at];
+        if let Some(Sent { key, ask, done }) = self.sent.iter().rfind(|sent| sent.done.is_some()) {
+            let (path, body) = ask.request();
+            let answer = client.send("POST", &path, Some(key), body.as_ref()).unwrap();
             assert!(answer.is_replayed, "{key}: {}", answer.text);
             assert_eq!(serde_json::from_str::<Value>(&answer.text).ok(), *done, "{key}");
         }

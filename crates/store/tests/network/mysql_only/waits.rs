@@ -1,7 +1,7 @@
 //! Limits: on waiting for a lock, on working, on being idle.
 
 use super::{Toys, one};
-use crate::driver::{rows, toy};
+use crate::toys::{rows, toy};
 use std::time::Duration;
 use store::StoreError;
 use store::driver::{Options, Row};
@@ -9,15 +9,15 @@ use tokio::time::Instant;
 
 const LOCK: &str = "SELECT n FROM toys WHERE a = ? {for update}";
 
-async fn two_toys(options: Options) -> Option<Toys> {
-    let toys = Toys::with(options).await?;
+async fn two_toys(options: Options) -> Toys {
+    let toys = Toys::with(options).await;
     toys.fixture.insert(&rows([toy(1, 1, "a", 1), toy(2, 2, "b", 2)])).await.unwrap();
-    Some(toys)
+    toys
 }
 
 #[tokio::test]
 async fn the_session_is_set_up_for_what_it_is_for() {
-    let Some(toys) = Toys::new().await else { return };
+    let toys = Toys::new().await;
     let mut transaction = toys.database().begin().await.unwrap();
     let mut reader = toys.database().reader().await.unwrap();
     let value = |mut rows: Vec<Row>| rows.first_mut().map(|row| row.text(1).unwrap());
@@ -53,7 +53,7 @@ async fn the_session_is_set_up_for_what_it_is_for() {
 #[tokio::test]
 async fn who_waits_too_long_for_a_lock_may_try_again() {
     let options = Options { lock_timeout: Duration::from_millis(100), ..Options::default() };
-    let Some(toys) = two_toys(options).await else { return };
+    let toys = two_toys(options).await;
     let mut holder = toys.database().begin().await.unwrap();
     holder.query(LOCK, &[1.into()]).await.unwrap();
     let mut waiting = toys.database().begin().await.unwrap();
@@ -67,7 +67,7 @@ async fn who_waits_too_long_for_a_lock_may_try_again() {
 
 #[tokio::test]
 async fn of_two_that_wait_for_each_other_one_may_try_again() {
-    let Some(toys) = two_toys(Options::default()).await else { return };
+    let toys = two_toys(Options::default()).await;
     let (mut one, mut other) =
         (toys.database().begin().await.unwrap(), toys.database().begin().await.unwrap());
     one.query(LOCK, &[1.into()]).await.unwrap();
@@ -96,7 +96,7 @@ async fn a_query_that_takes_too_long_is_an_outage() {
         patience: Duration::from_millis(300),
         ..Options::default()
     };
-    let Some(mut toys) = Toys::with(options).await else { return };
+    let mut toys = Toys::with(options).await;
     for a in 0..30 {
         toys.fixture.insert(&rows([toy(a, 1, "a", 1)])).await.unwrap();
     }
@@ -110,7 +110,7 @@ async fn a_query_that_takes_too_long_is_an_outage() {
 
 #[tokio::test]
 async fn a_reader_cannot_write() {
-    let Some(toys) = Toys::new().await else { return };
+    let toys = Toys::new().await;
     let mut reader = toys.database().reader().await.unwrap();
     for sql in ["DELETE FROM toys", "DROP TABLE toys", "CREATE TABLE more (a INT)"] {
         let error = reader.query_dynamic_long(sql, &[]).await.unwrap_err();

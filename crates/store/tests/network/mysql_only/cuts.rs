@@ -1,9 +1,9 @@
 //! Connections that are cut by the server, or given up by this side.
 
 use super::{COUNT, Toys, cut, one};
-use crate::driver::{TOYS, rows, toy};
 use crate::place::Place;
 use crate::shop::{Batch, Shop, new_order};
+use crate::toys::{TOYS, rows, toy};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,7 +17,7 @@ const LOCK: &str = "SELECT n FROM toys WHERE a = ? {for update}";
 
 #[tokio::test]
 async fn a_connection_that_was_cut_while_idle_is_replaced_unnoticed() {
-    let Some(mut toys) = Toys::new().await else { return };
+    let mut toys = Toys::new().await;
     for _ in 0..3 {
         toys.fixture.insert(&rows([toy(1, 1, "a", 1)])).await.unwrap();
         assert_eq!(one(toys.database(), COUNT, &[]).await, 1);
@@ -33,7 +33,7 @@ async fn a_connection_that_was_cut_while_idle_is_replaced_unnoticed() {
 
 #[tokio::test]
 async fn a_query_is_asked_again_when_its_connection_is_cut() {
-    let Some(mut toys) = Toys::new().await else { return };
+    let mut toys = Toys::new().await;
     let database = toys.database().clone();
     let query = async move { database.reader().await.unwrap().query(SLEEP, &[]).await };
     let cut = async {
@@ -46,7 +46,7 @@ async fn a_query_is_asked_again_when_its_connection_is_cut() {
 
 #[tokio::test]
 async fn a_transaction_or_snapshot_that_was_cut_is_lost() {
-    let Some(mut toys) = Toys::new().await else { return };
+    let mut toys = Toys::new().await;
     let mut transaction = toys.database().begin().await.unwrap();
     transaction.insert_rows(&TOYS, &rows([toy(1, 1, "a", 1)])).await.unwrap();
     let mut committing = toys.database().begin().await.unwrap();
@@ -69,7 +69,7 @@ async fn a_transaction_or_snapshot_that_was_cut_is_lost() {
 
 #[tokio::test]
 async fn a_statement_that_is_cut_may_be_run_again() {
-    let Some(mut toys) = Toys::new().await else { return };
+    let mut toys = Toys::new().await;
     let mut transaction = toys.database().begin().await.unwrap();
     transaction.insert_rows(&TOYS, &rows([toy(1, 1, "a", 1)])).await.unwrap();
     let cut = async {
@@ -85,9 +85,7 @@ async fn a_statement_that_is_cut_may_be_run_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_given_up_is_stopped_and_leaves_the_pool_sound() {
-    let Some(mut toys) = Toys::with(Options { readers: 2, writers: 2, ..Options::default() }).await else {
-        return;
-    };
+    let mut toys = Toys::with(Options { readers: 2, writers: 2, ..Options::default() }).await;
     for moment in 0..20 {
         let moment = Duration::from_micros(moment * 150);
         let reader = async { toys.database().reader().await.unwrap().query(LONG_SLEEP, &[]).await };
@@ -107,7 +105,7 @@ async fn what_is_given_up_is_stopped_and_leaves_the_pool_sound() {
 
 #[tokio::test]
 async fn who_gives_up_waiting_for_a_lock_does_not_get_it_later() {
-    let Some(mut toys) = Toys::new().await else { return };
+    let mut toys = Toys::new().await;
     toys.fixture.insert(&rows([toy(1, 1, "a", 1)])).await.unwrap();
     let mut holder = toys.database().begin().await.unwrap();
     holder.query(LOCK, &[1.into()]).await.unwrap();
@@ -124,7 +122,7 @@ async fn who_gives_up_waiting_for_a_lock_does_not_get_it_later() {
 /// Everything that was answered as done is there once, nothing else is, however often connections are cut.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_doubled_when_connections_are_cut_all_the_time() {
-    let Some(place) = Place::mysql().await else { return };
+    let place = Place::mysql().await;
     let mut beside = place.beside().await;
     let shop = Arc::new(Shop::open(place, Options::default()).await);
     let product = shop.product("A", 100_000).await.id;
@@ -135,8 +133,8 @@ async fn nothing_is_lost_or_doubled_when_connections_are_cut_all_the_time() {
             let (mut cuts, mut pause) = (0, 0);
             while !is_over.load(Ordering::Relaxed) {
                 cuts += cut(&mut beside, shop.place.name()).await;
-                // Ever different, so that each step of a batch has its turn.
-                pause = (pause + 7) % 31;
+                // Ever different, so that each step of a batch has its turn; and now and then long enough for all.
+                pause = (pause + 47) % 200;
                 sleep(Duration::from_millis(3 + pause)).await;
             }
             cuts
@@ -168,7 +166,7 @@ async fn nothing_is_lost_or_doubled_when_connections_are_cut_all_the_time() {
 fn a_database_may_outlive_its_runtime() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let first = runtime();
-    let Some(toys) = first.block_on(Toys::new()) else { return };
+    let toys = first.block_on(Toys::new());
     let (reader, transaction) = first.block_on(async {
         let mut reader = toys.database().reader().await.unwrap();
         reader.begin_snapshot().await.unwrap();
