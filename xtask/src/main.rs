@@ -22,6 +22,7 @@ cargo xtask test [OPTIONS]     formatting, lints, then the tests on SQLite, Post
     --fast                     the tests alone, and on SQLite alone unless --database names another
     --database NAME            the tests on sqlite, postgres or mariadb; may be repeated
 cargo xtask bench [OPTIONS]    measures the release server with wrk and prints a table
+    --database NAME            on sqlite (default), postgres or mysql, these beside orders the usual way
     --seconds N                length of each measurement (default 5)
     --quick                    two seconds each
     --connections 64,256       connections to measure with

@@ -4,7 +4,7 @@ use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand};
 use domain::Role;
 
-use crate::config::Given;
+use crate::config::{DatabaseUrl, Given};
 use crate::flags::{EverywhereFlags, ServeFlags};
 
 /// Orders and inventory that cannot oversell.
@@ -45,12 +45,37 @@ pub(crate) enum Command {
     ///
     /// Reports what it finds, one line each, and repairs nothing. Exits with 1 when something does not add up.
     Verify,
+    /// Move a shop into another, empty database, of the same kind or another
+    ///
+    /// Stop its servers first; nobody may write to either database meanwhile. A copy that was interrupted goes on where
+    /// it stopped when the same command is given again, and is served by nobody before it is complete. In the end the
+    /// copy is compared with the original and verified. The original stays as it is. Shows progress on standard error.
+    Copy(CopyArgs),
     /// Print the OpenAPI document
     Openapi,
     /// Print the settings in force and where each came from, secrets hidden
     ///
     /// Takes the flags of `serve`, so that a configuration can be tried without starting it.
     Config(ServeFlags),
+}
+
+/// From where to where.
+#[derive(Debug, Args)]
+pub(crate) struct CopyArgs {
+    /// The database to copy: sqlite:PATH, postgres://USER:PASSWORD@HOST/NAME or mysql://USER:PASSWORD@HOST/NAME
+    #[arg(long, value_name = "URL", value_parser = read_url)]
+    pub(crate) from: JudgedUrl,
+    /// The database to copy it into, written likewise; it must be empty
+    #[arg(long, value_name = "URL", value_parser = read_url)]
+    pub(crate) to: JudgedUrl,
+}
+
+/// A database, or what to write instead. Judged later than the command line: its complaint would repeat the URL, with the
+/// password that may be in it.
+pub(crate) type JudgedUrl = Result<DatabaseUrl, String>;
+
+fn read_url(raw: &str) -> Result<JudgedUrl, std::convert::Infallible> {
+    Ok(DatabaseUrl::read(raw))
 }
 
 /// Work on one user.

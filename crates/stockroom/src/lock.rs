@@ -1,4 +1,4 @@
-//! One server a file: an embedded database is served by one process, and the second is told by whom.
+//! One server a file: an embedded database is served, or copied, by one process, and the second is told by whom.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -6,7 +6,25 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-/// Held as long as the server runs. The system lets go of it however the process ends.
+/// What a process does with a database that no other may serve meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// It answers requests.
+    Serving,
+    /// It copies the database, or into it.
+    Copying,
+}
+
+impl Use {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Serving => "serving",
+            Self::Copying => "copying",
+        }
+    }
+}
+
+/// Held as long as the server runs, or the copy. The system lets go of it however the process ends.
 #[derive(Debug)]
 pub(crate) struct ServerLock {
     _file: File,
@@ -14,7 +32,7 @@ pub(crate) struct ServerLock {
 
 /// Takes the lock of the embedded database in this file. The lock is a file beside it: SQLite would lose its own locks
 /// on the database if this process opened and closed that a second time.
-pub(crate) fn take(database: &Path) -> anyhow::Result<ServerLock> {
+pub(crate) fn take(database: &Path, purpose: Use) -> anyhow::Result<ServerLock> {
     let mut path = real_path(database).into_os_string();
     path.push(".lock");
     let path = PathBuf::from(path);
@@ -28,27 +46,27 @@ pub(crate) fn take(database: &Path) -> anyhow::Result<ServerLock> {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
-            // Nobody writes more than a number; what else stands there is cut off.
-            let _ = (&mut file).take(20).read_to_string(&mut holder);
-            let holder = match holder.trim() {
-                // It has the lock and is about to write.
-                "" => "another process".to_owned(),
-                number => format!("process {number}"),
-            };
+            // Nobody writes more than a number and a word; what else stands there is cut off.
+            let _ = (&mut file).take(40).read_to_string(&mut holder);
+            let mut words = holder.split_whitespace();
+            // Without a number it has the lock and is about to write.
+            let holder =
+                words.next().map_or("another process".to_owned(), |number| format!("process {number}"));
+            let doing = words.next().unwrap_or(Use::Serving.word());
             anyhow::bail!(
-                "{holder} is serving {} already; stop it first, or serve another database",
+                "{holder} is {doing} {} already; stop it first, or use another database",
                 database.display()
             );
         }
         Err(TryLockError::Error(error)) => return Err(error).with_context(cannot),
     }
     file.set_len(0).and_then(|()| file.rewind()).with_context(cannot)?;
-    writeln!(file, "{}", std::process::id()).with_context(cannot)?;
+    writeln!(file, "{} {}", std::process::id(), purpose.word()).with_context(cannot)?;
     Ok(ServerLock { _file: file })
 }
 
 /// The one path of a file that can be named in several ways. The file itself may not exist yet.
-fn real_path(file: &Path) -> PathBuf {
+pub(crate) fn real_path(file: &Path) -> PathBuf {
     let in_real_directory = || {
         let directory = file.parent().filter(|path| !path.as_os_str().is_empty());
         let directory = std::fs::canonicalize(directory.unwrap_or(Path::new("."))).ok()?;
@@ -59,20 +77,24 @@ fn real_path(file: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::take;
+    use super::{Use, take};
 
     #[test]
     fn the_second_server_learns_who_was_first() {
         let place = tempfile::tempdir().unwrap();
         let database = place.path().join("shop.sqlite");
-        let first = take(&database).unwrap();
+        let first = take(&database, Use::Serving).unwrap();
         let detour = place.path().join("..").join(place.path().file_name().unwrap()).join("shop.sqlite");
         for path in [&database, &detour] {
-            let refusal = take(path).unwrap_err().to_string();
-            assert!(refusal.contains(&format!("process {}", std::process::id())), "{refusal}");
+            let refusal = take(path, Use::Copying).unwrap_err().to_string();
+            assert!(refusal.contains(&format!("process {} is serving", std::process::id())), "{refusal}");
         }
         drop(first);
-        assert!(take(&database).is_ok());
+        let copying = take(&database, Use::Copying).unwrap();
+        let refusal = take(&database, Use::Serving).unwrap_err().to_string();
+        assert!(refusal.contains(&format!("process {} is copying", std::process::id())), "{refusal}");
+        drop(copying);
+        assert!(take(&database, Use::Serving).is_ok());
     }
 
     #[cfg(unix)]
@@ -82,7 +104,7 @@ mod tests {
         let (database, link) = (place.path().join("shop.sqlite"), place.path().join("link.sqlite"));
         std::fs::write(&database, "").unwrap();
         std::os::unix::fs::symlink(&database, &link).unwrap();
-        let _first = take(&database).unwrap();
-        assert!(take(&link).is_err());
+        let _first = take(&database, Use::Serving).unwrap();
+        assert!(take(&link, Use::Serving).is_err());
     }
 }

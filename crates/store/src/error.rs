@@ -54,6 +54,10 @@ pub enum StoreError {
     #[error("whether the change was stored could not be found out in time")]
     OutcomeUnknown(#[source] Cause),
 
+    /// A query took longer than it may; nothing happened.
+    #[error("a query took too long")]
+    TooSlow(#[source] Cause),
+
     /// The disk, or what the database may use of it, is full.
     #[error("the database has no space left")]
     Full(#[source] Cause),
@@ -129,6 +133,7 @@ impl StoreError {
             Self::Conflict(_)
             | Self::ConnectionLost(_)
             | Self::OutcomeUnknown(_)
+            | Self::TooSlow(_)
             | Self::Full(_)
             | Self::Io(_) => true,
             Self::Shared(error) => error.is_outage(),

@@ -25,7 +25,7 @@ const LAST_OF_PORTION: &str = "SELECT k.created_at_us FROM idempotency_keys k WH
 const FORGET_ANSWERS: &str = "DELETE FROM idempotency_keys WHERE created_at_us < ?";
 
 /// The one location there is for now.
-const DEFAULT_LOCATION: i64 = 1;
+pub(crate) const DEFAULT_LOCATION: i64 = 1;
 
 /// What a batch has decided so far. Rows are written as the snapshot has them in the end.
 #[derive(Debug, Default)]
@@ -139,6 +139,11 @@ impl Pending {
             }
         }
         sets.upsert(&UPSERT_META, rows);
+    }
+
+    /// The number of the next event, once this is written.
+    pub(crate) fn next_event(&self, lines: NextLines) -> i64 {
+        lines.event + count(self.events.len())
     }
 
     /// The time of the latest command in the batch.
@@ -302,7 +307,7 @@ impl Pending {
             ("item", first.item, next.item),
             ("user", first.user, next.user),
             ("movement", lines.movement, lines.movement + count(self.movements.len())),
-            ("event", lines.event, lines.event + count(self.events.len())),
+            ("event", lines.event, self.next_event(lines)),
         ];
         let mut rows = Rows::new();
         for (name, before, after) in counters {

@@ -1,8 +1,10 @@
 //! Where Stockroom keeps its records: the only crate in which SQL is written.
 //!
-//! [`Store::write`] carries a batch of commands out in one transaction; the reads fill plain views; [`driver`] is the
-//! narrow waist, the only module that names a database driver or a dialect.
+//! [`Store::write`] carries a batch of commands out in one transaction; the reads fill plain views; [`copy`] moves a
+//! whole shop to another database; [`driver`] is the narrow waist, the only module that names a database driver or a
+//! dialect.
 
+pub mod copy;
 pub mod driver;
 mod error;
 mod flush;
@@ -24,7 +26,7 @@ pub use job::{ANSWER_LIFE_US, IdempotencyKey, Job, KeptAnswer, Verdict};
 pub use views::*;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use driver::Database;
 use gather::Gather;
@@ -36,7 +38,10 @@ pub struct Store {
     database: Database,
     markers: Arc<Markers>,
     retries: Arc<Retries>,
-    sessions: Arc<Gather<Session>>,
+    sessions: Arc<Gather<Option<Session>>>,
+    /// The number of the next event as the latest batch of this store left it: another one is found where another
+    /// server had its turn since.
+    next_event: Arc<AtomicI64>,
 }
 
 /// How often a batch had to be run again, by reason. Counted from the start of the process.
@@ -62,7 +67,13 @@ impl Store {
     /// The store in an open, migrated database.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { database, markers: Arc::default(), retries: Arc::default(), sessions: Arc::default() }
+        Self {
+            database,
+            markers: Arc::default(),
+            retries: Arc::default(),
+            sessions: Arc::default(),
+            next_event: Arc::default(),
+        }
     }
 
     /// What the writer has met so far.

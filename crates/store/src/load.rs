@@ -7,6 +7,7 @@ use domain::{Census, Keys, NextIds, OrderId, ProductId, Snapshot, UserId};
 
 use crate::StoreError;
 use crate::driver::{Cell, Row, Rows, Transaction, Value};
+use crate::flush::DEFAULT_LOCATION;
 use crate::rows::{self, item_columns, level_columns, order_columns, product_columns, user_columns};
 
 const COUNTERS: &str = "SELECT c.name, c.next FROM counters c ORDER BY c.name {for update}";
@@ -25,11 +26,13 @@ const PRODUCTS: &str = concat!(
     product_columns!(),
     " FROM products p WHERE p.id IN (SELECT r.id FROM {rows:id int} r) ORDER BY p.id {for update}"
 );
+/// Of all locations: a condition on the location makes a database that knows nothing yet about the table think that few
+/// rows are left, and compare each of them with each product.
 const LEVELS: &str = concat!(
-    "SELECT ",
+    "SELECT s.location_id, ",
     level_columns!(),
-    " FROM stock_levels s WHERE s.location_id = 1 AND s.product_id IN (SELECT r.id FROM {rows:id int} r) \
-     ORDER BY s.product_id {for update}"
+    " FROM stock_levels s WHERE s.product_id IN (SELECT r.id FROM {rows:id int} r) \
+     ORDER BY s.product_id, s.location_id {for update}"
 );
 const USERS: &str = concat!(
     "SELECT ",
@@ -78,20 +81,62 @@ pub(crate) async fn load(
 ) -> Result<Loaded, StoreError> {
     let mut snapshot = Snapshot::default();
     let mut lines = NextLines { movement: 0, event: 0 };
+    let mut plan = Plan::default();
+    plan.ask(COUNTERS, Vec::new(), Take::Counters);
+    let beside = complete(plan, transaction, &mut snapshot, &mut lines, keys, beside).await?;
+    Ok(Loaded { snapshot, lines, beside })
+}
+
+/// Loads what is named and not loaded yet, later in the same transaction, and answers the queries `beside`. What others
+/// lock is of no concern any more: whoever writes has locked the counters first.
+pub(crate) async fn load_more(
+    transaction: &mut Transaction,
+    loaded: &mut Snapshot,
+    keys: Keys,
+    beside: Vec<Query>,
+) -> Result<Vec<Vec<Row>>, StoreError> {
+    let keys = unknown(keys, loaded);
+    // Asks for no counters, so there are no lines.
+    let mut lines = NextLines { movement: 0, event: 0 };
+    complete(Plan::default(), transaction, loaded, &mut lines, keys, beside).await
+}
+
+/// Those of the keys that are not loaded.
+fn unknown(mut keys: Keys, loaded: &Snapshot) -> Keys {
+    keys.users.retain(|id| !loaded.users.contains_key(id));
+    keys.products.retain(|id| !loaded.products.contains_key(id));
+    keys.orders.retain(|id| !loaded.orders.contains_key(id));
+    keys.skus.retain(|sku| !loaded.skus.contains_key(sku));
+    keys.usernames.retain(|name| !loaded.usernames.contains_key(name));
+    keys.emails.retain(|email| !loaded.emails.contains_key(email));
+    keys.references.retain(|id| !loaded.references.contains_key(id));
+    keys.census &= loaded.census.is_none();
+    keys.currency &= loaded.currency.is_none();
+    keys.secret_mark &= loaded.secret_mark.is_none();
+    keys
+}
+
+/// Adds to what is planned already what the keys name, and asks for it.
+async fn complete(
+    mut plan: Plan,
+    transaction: &mut Transaction,
+    snapshot: &mut Snapshot,
+    lines: &mut NextLines,
+    keys: Keys,
+    beside: Vec<Query>,
+) -> Result<Vec<Vec<Row>>, StoreError> {
     let mut users: BTreeSet<UserId> = keys.users.into_iter().collect();
     let mut products: BTreeSet<ProductId> = keys.products.into_iter().collect();
     let orders: BTreeSet<OrderId> = keys.orders.into_iter().collect();
-    let mut plan = Plan::default();
-    plan.ask(COUNTERS, Vec::new(), Take::Counters);
     if orders.is_empty() {
-        plan.products_and_users(&mut snapshot, &products, &users)?;
+        plan.products_and_users(snapshot, &products, &users)?;
     } else {
         snapshot.orders.extend(orders.iter().map(|id| (*id, None)));
         let ids = [Rows::of_ints(orders.iter().map(|id| id.0)).to_value()?];
         plan.ask(ORDERS, ids.to_vec(), Take::Into(take_orders));
         plan.ask(ITEMS, ids.to_vec(), Take::Into(take_items));
     }
-    plan.owners(&mut snapshot, keys.skus, keys.usernames, keys.emails)?;
+    plan.owners(snapshot, keys.skus, keys.usernames, keys.emails)?;
     if !keys.references.is_empty() {
         let ids = Rows::of_ints(keys.references.iter().map(|id| id.0)).to_value()?;
         snapshot.references.extend(keys.references.iter().map(|id| (*id, false)));
@@ -109,17 +154,19 @@ pub(crate) async fn load(
     for (sql, params) in beside {
         plan.ask(sql, params, Take::Beside);
     }
-    let beside = plan.run(transaction, &mut snapshot, &mut lines).await?;
+    let beside = plan.run(transaction, snapshot, lines).await?;
     if !orders.is_empty() {
-        for order in snapshot.orders.values().flatten() {
+        for order in orders.iter().filter_map(|id| snapshot.order(*id)) {
             users.extend(order.user_id);
             products.extend(order.items.iter().map(|item| item.product_id));
         }
+        users.retain(|id| !snapshot.users.contains_key(id));
+        products.retain(|id| !snapshot.products.contains_key(id));
         let mut plan = Plan::default();
-        plan.products_and_users(&mut snapshot, &products, &users)?;
-        plan.run(transaction, &mut snapshot, &mut lines).await?;
+        plan.products_and_users(snapshot, &products, &users)?;
+        plan.run(transaction, snapshot, lines).await?;
     }
-    Ok(Loaded { snapshot, lines, beside })
+    Ok(beside)
 }
 
 /// What is done with the answer to a query.
@@ -193,6 +240,9 @@ impl Plan {
         snapshot: &mut Snapshot,
         lines: &mut NextLines,
     ) -> Result<Vec<Vec<Row>>, StoreError> {
+        if self.queries.is_empty() {
+            return Ok(Vec::new());
+        }
         let answers = transaction.query_all(&self.queries).await?;
         let mut beside = Vec::new();
         for (take, rows) in self.takes.into_iter().zip(answers) {
@@ -252,8 +302,10 @@ fn take_products(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreErr
 
 fn take_levels(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
     for row in rows {
-        let level = rows::level(&row, 0)?;
-        snapshot.levels.insert(level.product_id, Some(level));
+        if row.int(0)? == DEFAULT_LOCATION {
+            let level = rows::level(&row, 1)?;
+            snapshot.levels.insert(level.product_id, Some(level));
+        }
     }
     Ok(())
 }
@@ -330,7 +382,7 @@ mod tests {
             (ORDERS, "SEARCH o USING INTEGER PRIMARY KEY"),
             (ITEMS, "SEARCH i USING PRIMARY KEY (order_id=?)"),
             (PRODUCTS, "SEARCH p USING INTEGER PRIMARY KEY"),
-            (LEVELS, "SEARCH s USING PRIMARY KEY (product_id=? AND location_id=?)"),
+            (LEVELS, "SEARCH s USING PRIMARY KEY (product_id=?)"),
             (USERS, "SEARCH u USING INTEGER PRIMARY KEY"),
             (SKU_OWNERS, "SEARCH p USING COVERING INDEX sqlite_autoindex_products_1 (sku=?)"),
             (USERNAME_OWNERS, "SEARCH u USING COVERING INDEX sqlite_autoindex_users_1 (username_key=?)"),

@@ -31,6 +31,13 @@ impl Planner {
         }
     }
 
+    /// The first column of an answer: names.
+    pub(crate) async fn names(&self, sql: &str) -> std::collections::BTreeSet<String> {
+        let mut transaction = self.database.begin().await.unwrap();
+        let found = transaction.query_dynamic(sql, &[]).await.unwrap();
+        found.into_iter().map(|mut row| row.text(0).unwrap()).collect()
+    }
+
     /// The steps of a statement.
     pub(crate) async fn plan(&self, sql: &str) -> Vec<String> {
         let params =

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::driver::{Cell, Dialect, Row, Rows, Transaction};
 use crate::flush::Pending;
 use crate::job::{ANSWER_LIFE_US, IdempotencyKey, Job, KeptAnswer, Verdict};
-use crate::load::{Loaded, load};
+use crate::load::{Loaded, Query, load, load_more};
 use crate::marker::{self, Marker};
 use crate::{Store, StoreError};
 
@@ -27,22 +27,33 @@ impl Store {
     /// (two products trading their SKUs, say), or a row or text that cannot be read or written, splits the batch
     /// until the one at fault stands alone. A database on a network that is away is asked again until the deadline;
     /// a connection lost during COMMIT is followed by a look whether the batch was committed.
-    pub async fn write<J: Job + ?Sized>(&self, jobs: &mut [Box<J>], deadline: Instant) -> Vec<Verdict> {
+    ///
+    /// `late` is asked for further jobs when other servers had their turn before this batch, and may append some: those
+    /// that came in meanwhile need not wait for another turn. Where nobody else writes, the wait was short, and what
+    /// comes in is better gathered while this batch is written.
+    pub async fn write<J: Job + ?Sized>(
+        &self,
+        jobs: &mut Vec<Box<J>>,
+        mut late: impl FnMut(&mut Vec<Box<J>>) + Send,
+        deadline: Instant,
+    ) -> Vec<Verdict> {
         let mut verdicts = Vec::with_capacity(jobs.len());
         // A stack of ranges still to be done, the earliest on top: order of arrival is kept.
         let mut ranges = vec![(0, jobs.len())];
+        let mut late: Option<&mut Late<'_, J>> = Some(&mut late);
         while let Some((from, to)) = ranges.pop() {
-            let Some(part) = jobs.get_mut(from..to) else { continue };
-            match self.write_part(part, deadline).await {
+            // What comes in later belongs to the end, which is in the first range alone.
+            let mut part = Part { jobs: &mut *jobs, from, to, late: late.take() };
+            match self.write_part(&mut part, deadline).await {
                 Ok(done) => verdicts.extend(done),
                 Err(error) if part.len() > 1 && may_be_of_one(&error) => {
-                    let middle = from + part.len() / 2;
+                    let (middle, to) = (from + part.len() / 2, part.to);
                     ranges.push((middle, to));
                     ranges.push((from, middle));
                 }
                 Err(error) => {
                     let error = Arc::new(error);
-                    verdicts.extend(part.iter().map(|_| Verdict::Failed(Arc::clone(&error))));
+                    verdicts.extend((0..part.len()).map(|_| Verdict::Failed(Arc::clone(&error))));
                 }
             }
         }
@@ -51,12 +62,21 @@ impl Store {
 
     async fn write_part<J: Job + ?Sized>(
         &self,
-        jobs: &mut [Box<J>],
+        jobs: &mut Part<'_, '_, J>,
         deadline: Instant,
     ) -> Result<Vec<Verdict>, StoreError> {
         // An embedded database has no connection to lose.
-        let marker = (self.database().dialect() != Dialect::Sqlite).then(|| self.markers.take());
-        let mut batch = Batch { marker, deadline, in_doubt: None, was_in_doubt: false, confirmations: 0 };
+        let dialect = self.database().dialect();
+        let marker = (dialect != Dialect::Sqlite).then(|| self.markers.take());
+        let mut batch = Batch {
+            marker,
+            deadline,
+            in_doubt: None,
+            was_in_doubt: false,
+            confirmations: 0,
+            next_event: 0,
+            dialect,
+        };
         let written = self.write_with_retries(jobs, &mut batch).await;
         if let Some(marker) = marker.filter(|_| batch.in_doubt.is_none()) {
             self.markers.give_back(marker);
@@ -66,7 +86,7 @@ impl Store {
 
     async fn write_with_retries<J: Job + ?Sized>(
         &self,
-        jobs: &mut [Box<J>],
+        jobs: &mut Part<'_, '_, J>,
         batch: &mut Batch,
     ) -> Result<Vec<Verdict>, StoreError> {
         let mut attempt = 1;
@@ -92,7 +112,7 @@ impl Store {
 
     async fn write_once<J: Job + ?Sized>(
         &self,
-        jobs: &mut [Box<J>],
+        jobs: &mut Part<'_, '_, J>,
         batch: &mut Batch,
     ) -> Result<Vec<Verdict>, StoreError> {
         let mut transaction = self.database().begin_before(batch.deadline).await?;
@@ -113,6 +133,7 @@ impl Store {
         }
         match transaction.commit().await {
             Ok(()) => {
+                self.next_event.store(batch.next_event, Ordering::Relaxed);
                 self.retries.resolved.fetch_add(u64::from(end == End::Confirm), Ordering::Relaxed);
                 Ok(verdicts)
             }
@@ -131,22 +152,10 @@ impl Store {
     async fn decide<J: Job + ?Sized>(
         &self,
         transaction: &mut Transaction,
-        jobs: &mut [Box<J>],
+        jobs: &mut Part<'_, '_, J>,
         batch: &mut Batch,
     ) -> Result<(Vec<Verdict>, End), StoreError> {
-        let (mut keys, mut repeatable) = (Keys::default(), Rows::new());
-        for job in jobs.iter() {
-            keys.absorb(job.keys());
-            if let Some(key) = job.idempotency() {
-                repeatable.push([key.principal.into(), Cell::from(&key.key)]);
-            }
-        }
-        // Asked behind the lock on the counters: otherwise another server might carry the same request out between
-        // this look and our turn.
-        let mut beside = Vec::new();
-        if !repeatable.is_empty() {
-            beside.push((KEPT_ANSWERS, vec![repeatable.to_value()?]));
-        }
+        let (keys, mut beside) = wanted(jobs.all())?;
         if let Some(marker) = batch.marker.filter(|_| batch.was_in_doubt) {
             beside.push((marker::COMMITTED, vec![marker.id.into()]));
         }
@@ -161,19 +170,43 @@ impl Store {
                 return Ok((verdicts, End::Confirm));
             }
         }
-        let mut kept = Kept::read(beside.pop().unwrap_or_default())?;
+        let mut kept = Kept::default();
+        kept.read(beside)?;
+        let others_came_first = lines.event != self.next_event.load(Ordering::Relaxed);
+        // An attempt in doubt must be settled for the jobs that it was about.
+        if others_came_first && !batch.was_in_doubt {
+            let (keys, beside) = wanted(jobs.take_in())?;
+            kept.read(load_more(transaction, &mut snapshot, keys, beside).await?)?;
+        }
         let first = snapshot.next;
         let mut pending = Pending::default();
         let mut verdicts = Vec::with_capacity(jobs.len());
-        for job in jobs.iter_mut() {
+        for job in jobs.all() {
             verdicts.push(decide_one(job.as_mut(), &mut snapshot, &mut kept, &mut pending));
         }
         if pending.is_empty() && !(pending.tells_done() && batch.marker.is_some()) {
             return Ok((verdicts, End::RollBack));
         }
         pending.write(transaction, &snapshot, first, lines, batch.marker).await?;
+        batch.next_event = pending.next_event(lines);
         Ok((verdicts, End::Commit))
     }
+}
+
+/// What the jobs need to be decided: rows, and the answers kept for their keys. These are asked for behind the lock on
+/// the counters: otherwise another server might carry the same request out between the look and our turn.
+fn wanted<J: Job + ?Sized>(jobs: &[Box<J>]) -> Result<(Keys, Vec<Query>), StoreError> {
+    let (mut keys, mut repeatable) = (Keys::default(), Rows::new());
+    for job in jobs {
+        keys.absorb(job.keys());
+        if let Some(key) = job.idempotency() {
+            repeatable.push([key.principal.into(), Cell::from(&key.key)]);
+        }
+    }
+    if repeatable.is_empty() {
+        return Ok((keys, Vec::new()));
+    }
+    Ok((keys, vec![(KEPT_ANSWERS, vec![repeatable.to_value()?])]))
 }
 
 /// One job against the snapshot as its predecessors left it.
@@ -214,6 +247,38 @@ enum End {
     Confirm,
 }
 
+/// Appends jobs that have come in meanwhile.
+type Late<'a, J> = dyn FnMut(&mut Vec<Box<J>>) + Send + 'a;
+
+/// The jobs that are written together: those from `from` up to, but not including, `to`.
+struct Part<'a, 'l, J: ?Sized> {
+    jobs: &'a mut Vec<Box<J>>,
+    from: usize,
+    to: usize,
+    /// Where further ones come from; then `to` is the end.
+    late: Option<&'l mut Late<'l, J>>,
+}
+
+impl<J: Job + ?Sized> Part<'_, '_, J> {
+    fn len(&self) -> usize {
+        self.to - self.from
+    }
+
+    fn all(&mut self) -> &mut [Box<J>] {
+        self.jobs.get_mut(self.from..self.to).unwrap_or_default()
+    }
+
+    /// Takes in what has come in meanwhile, and answers with that alone.
+    fn take_in(&mut self) -> &[Box<J>] {
+        let known = self.to;
+        if let Some(late) = &mut self.late {
+            late(self.jobs);
+            self.to = self.jobs.len();
+        }
+        self.jobs.get(known..self.to).unwrap_or_default()
+    }
+}
+
 /// A batch on its way, over all attempts.
 struct Batch {
     /// What the batch leaves behind when it is committed; `None` on an embedded database.
@@ -225,8 +290,11 @@ struct Batch {
     /// Whether any attempt was ever in doubt. From then on every attempt looks for the marker: the nodes of a cluster
     /// may learn of a commit late, and the conflict that follows tells them.
     was_in_doubt: bool,
+    /// The number of the next event, once this batch is committed.
+    next_event: i64,
     /// How often an attempt was found to be committed.
     confirmations: i64,
+    dialect: Dialect,
 }
 
 impl Batch {
@@ -241,10 +309,14 @@ impl Batch {
     }
 
     /// What the callers are told when the batch is given up. As long as an attempt is in doubt, nothing else is known.
+    ///
+    /// Where several servers of MySQL form a cluster, one that was asked may not have heard yet of what another has
+    /// committed, so that there a marker that was not found settles nothing until an attempt has been committed.
     fn judge(&self, error: StoreError) -> StoreError {
+        let may_be_found_late = self.was_in_doubt && self.dialect == Dialect::MySql;
         match &self.in_doubt {
-            Some(_) => StoreError::OutcomeUnknown(error.into()),
-            None => error,
+            None if !may_be_found_late => error,
+            _ => StoreError::OutcomeUnknown(error.into()),
         }
     }
 }
@@ -259,16 +331,16 @@ fn may_be_of_one(error: &StoreError) -> bool {
 struct Kept(HashMap<(i64, String), (String, KeptAnswer, i64)>);
 
 impl Kept {
-    fn read(rows: Vec<Row>) -> Result<Self, StoreError> {
-        let mut kept = Self::default();
-        for mut row in rows {
+    /// Adds the answers to [`KEPT_ANSWERS`].
+    fn read(&mut self, answers: Vec<Vec<Row>>) -> Result<(), StoreError> {
+        for mut row in answers.into_iter().flatten() {
             let status = u16::try_from(row.int(3)?);
             let status = status.map_err(|_| StoreError::decode("a kept status is out of range"))?;
             let answer = KeptAnswer::from_json(status, row.as_text(4)?)?;
             let key = (row.int(0)?, row.text(1)?);
-            kept.0.insert(key, (row.text(2)?, answer, row.int(5)?));
+            self.0.insert(key, (row.text(2)?, answer, row.int(5)?));
         }
-        Ok(kept)
+        Ok(())
     }
 
     /// What a job gets whose key was used before; `None` when it is the first to use it, or the first in a day.

@@ -53,6 +53,19 @@ impl Server {
         Self::start_in(&env::temp_dir(), kind, durable)
     }
 
+    /// Starts a server as [`Server::start`] does, with further options on its command line, such as `--read-only`.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_with(kind: Kind, durable: bool, options: &[&str]) -> Result<Self, String> {
+        let mut server = Self::new(&env::temp_dir(), kind, durable)?;
+        server.options = options.iter().map(|option| (*option).to_owned()).collect();
+        server.initialise()?;
+        server.launch_on_any_port()?;
+        server.create_database()?;
+        Ok(server)
+    }
+
     /// Starts a server as [`Server::start`] does, with its data below `parent`: on a disk that is to be measured, say.
     /// The server's user must be able to reach that directory.
     ///

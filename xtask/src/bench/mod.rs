@@ -1,29 +1,36 @@
-//! `cargo xtask bench`: measures the release server on a fresh SQLite file on the machine's own disk.
+//! `cargo xtask bench`: measures the release server on a fresh database on the machine's own disk: a SQLite file, or a
+//! throwaway PostgreSQL or MariaDB (see `network`).
 //!
 //! Every figure stands beside the ceiling (`GET /healthz`) measured right before and right after it with as many
 //! connections, because a shared machine swings from minute to minute and a ratio swings less.
 
+mod against;
 mod disk;
 mod http;
 mod machine;
+mod network;
 mod options;
 mod report;
+mod runs;
 mod server;
+mod table;
+mod usual;
 mod wrk;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 
 use serde_json::{Value, json};
+use testbed::Kind;
 
 use crate::Failure;
-use crate::process::{answer, cargo, exit_code, require};
+use crate::process::{cargo, require};
 use http::Client;
 use options::Options;
-use report::{Report, Row, Shape};
-use server::{Launch, Server};
-use wrk::{Load, Request, WRK};
+use report::{Report, Shape};
+use runs::{Bench, ONE_BY_ONE};
+use wrk::{Request, WRK};
 
 /// Products that the spread orders are spread over.
 const PRODUCTS: u32 = 1000;
@@ -33,9 +40,6 @@ const STOCK: i64 = 1_000_000_000;
 
 /// How much longer each sync takes in the runs that imitate a plain disk.
 const SLOW_SYNC: [&str; 2] = ["--test-sync-delay-us", "3000"];
-
-/// One command a transaction.
-const ONE_BY_ONE: [&str; 2] = ["--max-batch", "1"];
 
 /// What the server with its usual settings is measured with.
 const USUAL: [(Shape, Request); 7] = [
@@ -53,30 +57,75 @@ const USUAL: [(Shape, Request); 7] = [
 pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
     let options = Options::read(args)?;
     require(&WRK)?;
-    let binary = match &options.binary {
-        Some(binary) => {
-            binary.canonicalize().map_err(|error| format!("cannot find {}: {error}", binary.display()))?
-        }
-        None => build()?,
-    };
+    options.database.require()?;
+    let kind = options.database.kind();
+    let [binary, baseline] = programs(&options, kind.is_some())?;
     let workplace = Workplace::new(options.keep)?;
-    let report = Bench::new(&options, &binary, &workplace.path).measure()?;
+    let (report, command) = match kind {
+        None => (measure(&options, &binary, &workplace.path)?, "cargo xtask bench"),
+        Some(kind) => {
+            let command = match kind {
+                Kind::Postgres => "cargo xtask bench --database postgres",
+                Kind::MariaDb => "cargo xtask bench --database mysql",
+            };
+            (network::measure(&options, kind, [&binary, &baseline], &workplace.path)?, command)
+        }
+    };
 
     println!("\n{report}");
     if let Some(file) = &options.markdown {
-        report::write_into(file, &report.to_string())?;
+        table::write_into(file, command, &report.to_string())?;
         println!("xtask: written to {}", file.display());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the release binary and answers with its path.
-fn build() -> Result<PathBuf, Failure> {
-    println!("xtask: cargo build --release --locked --package stockroom");
-    if exit_code(cargo().args(["build", "--release", "--locked", "--package", "stockroom"]))? != 0 {
-        return Err("the release build failed".to_owned());
+/// The server, and the baseline where one is needed. What is not given is built, with the release profile and all at
+/// once: one after the other, each would compile the dependencies anew for its own choice of their features.
+fn programs(options: &Options, with_baseline: bool) -> Result<[PathBuf; 2], Failure> {
+    let mut selection = Vec::new();
+    if options.binary.is_none() {
+        selection.extend(["--package", "stockroom", "--bin", "stockroom"]);
     }
-    Ok(target().join("release/stockroom"))
+    if with_baseline {
+        selection.extend(["--package", "store", "--bench", "usual_way"]);
+    }
+    let messages = if selection.is_empty() { String::new() } else { build(&selection)? };
+    let binary = match &options.binary {
+        Some(binary) => {
+            binary.canonicalize().map_err(|error| format!("cannot find {}: {error}", binary.display()))?
+        }
+        None => executable(&messages, "stockroom").ok_or("cargo built no server")?,
+    };
+    let baseline = match with_baseline {
+        true => executable(&messages, "usual_way").ok_or("cargo built no baseline")?,
+        false => PathBuf::new(),
+    };
+    Ok([binary, baseline])
+}
+
+/// Builds and answers with what cargo says of it, which alone knows where the programs are: the name of a bench ends
+/// in a hash.
+fn build(selection: &[&str]) -> Result<String, Failure> {
+    println!("xtask: cargo build --release --locked {}", selection.join(" "));
+    let output = cargo()
+        .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics"])
+        .args(selection)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot start cargo: {error}"))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err("the release build failed".to_owned())
+    }
+}
+
+/// The path of a program, of what cargo says about a build.
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut artifacts = messages.filter(|message| message["target"]["name"] == name);
+    artifacts.find_map(|artifact| Some(PathBuf::from(artifact["executable"].as_str()?)))
 }
 
 /// Where cargo builds.
@@ -109,139 +158,23 @@ impl Drop for Workplace {
     }
 }
 
-/// One whole measurement.
-struct Bench<'a> {
-    options: &'a Options,
-    binary: &'a Path,
-    directory: &'a Path,
-    /// Ticks of the kernel's clock in a second.
-    ticks_per_second: f64,
-    /// Set once the first account has logged in; the token outlives restarts.
-    token: String,
-    /// Runs of wrk so far; tells the idempotency keys of one from those of another.
-    runs: u32,
-    report: Report,
-}
-
-impl<'a> Bench<'a> {
-    fn new(options: &'a Options, binary: &'a Path, directory: &'a Path) -> Self {
-        let ticks = answer("getconf", &["CLK_TCK"]).and_then(|text| text.parse().ok());
-        Self {
-            options,
-            binary,
-            directory,
-            // 100 on every Linux that anybody runs.
-            ticks_per_second: ticks.unwrap_or(100.0),
-            token: String::new(),
-            runs: 0,
-            report: Report { machine: machine::describe(directory), ..Report::default() },
-        }
-    }
-
-    fn measure(mut self) -> Result<Report, Failure> {
-        self.report.syncs_before = disk::syncs_per_second(self.directory)?;
-
-        let server = self.start(&[])?;
-        self.report.start_fresh_ms = milliseconds(&server);
-        self.token = prepare(&server.client())?;
-        self.series(&server, &USUAL)?;
+/// Measures on SQLite.
+fn measure(options: &Options, binary: &Path, directory: &Path) -> Result<Report, Failure> {
+    let mut bench = Bench::new(options, binary, directory, None);
+    let server = bench.open()?;
+    bench.series(&server, &USUAL)?;
+    bench.restart(server)?;
+    let slow_one_by_one = [ONE_BY_ONE, SLOW_SYNC].concat();
+    for (settings, shape) in [
+        (&ONE_BY_ONE[..], Shape::OrdersOneByOne),
+        (&SLOW_SYNC[..], Shape::OrdersSlowSync),
+        (&slow_one_by_one, Shape::OrdersOneByOneSlowSync),
+    ] {
+        let server = bench.start(settings)?;
+        bench.series(&server, &[(shape, Request::OrderOne)])?;
         server.stop()?;
-
-        let server = self.start(&[])?;
-        self.report.start_again_ms = milliseconds(&server);
-        server.stop()?;
-
-        let slow_one_by_one = [ONE_BY_ONE, SLOW_SYNC].concat();
-        for (settings, shape) in [
-            (&ONE_BY_ONE[..], Shape::OrdersOneByOne),
-            (&SLOW_SYNC[..], Shape::OrdersSlowSync),
-            (&slow_one_by_one, Shape::OrdersOneByOneSlowSync),
-        ] {
-            let server = self.start(settings)?;
-            self.series(&server, &[(shape, Request::OrderOne)])?;
-            server.stop()?;
-        }
-
-        self.verify()?;
-        self.report.syncs_after = disk::syncs_per_second(self.directory)?;
-        Ok(self.report)
     }
-
-    fn launch<'b>(&'b self, options: &'b [&'b str]) -> Launch<'b> {
-        Launch { binary: self.binary, directory: self.directory, options }
-    }
-
-    fn start(&self, options: &[&str]) -> Result<Server, Failure> {
-        println!("xtask: stockroom serve {}", options.join(" "));
-        self.launch(options).start()
-    }
-
-    /// Measures each shape with each number of connections, the ceiling before and after.
-    fn series(&mut self, server: &Server, shapes: &[(Shape, Request)]) -> Result<(), Failure> {
-        for &connections in &self.options.connections {
-            let mut before = self.ceiling(server, connections)?;
-            for &(shape, request) in shapes {
-                let ticks = server.cpu_ticks();
-                let load = self.load(server, request, connections)?;
-                let spent = ticks.zip(server.cpu_ticks()).map(|(from, to)| to.saturating_sub(from));
-                let resident_kb = server.resident_kb();
-                let after = self.ceiling(server, connections)?;
-                let row = Row {
-                    shape,
-                    connections,
-                    load,
-                    ceiling: f64::midpoint(before, after),
-                    cpu_us: spent.map(|ticks| self.microseconds(ticks) / load.requests),
-                    resident_kb,
-                };
-                println!("xtask: {row}");
-                self.report.rows.push(row);
-                before = after;
-            }
-        }
-        Ok(())
-    }
-
-    /// Requests a second that the server answers when it has nothing to do.
-    fn ceiling(&mut self, server: &Server, connections: u32) -> Result<f64, Failure> {
-        let load = self.load(server, Request::Get("/healthz"), connections)?;
-        self.report.ceilings.push((connections, load));
-        Ok(load.requests_per_second)
-    }
-
-    fn load(&mut self, server: &Server, request: Request, connections: u32) -> Result<Load, Failure> {
-        self.runs += 1;
-        let script = self.directory.join("load.lua");
-        fs::write(&script, request.script(&self.token, self.runs))
-            .map_err(|error| format!("cannot write {}: {error}", script.display()))?;
-        wrk::run(
-            &server.address.to_string(),
-            &script,
-            connections,
-            self.options.threads,
-            self.options.seconds,
-        )
-        .map_err(|failure| {
-            format!("{request:?}, {connections} connections: {failure}\n{}", self.launch(&[]).log_tail())
-        })
-    }
-
-    fn microseconds(&self, ticks: u64) -> f64 {
-        ticks as f64 / self.ticks_per_second * 1_000_000.0
-    }
-
-    /// Has the binary prove that the ledger adds up after everything that was written.
-    fn verify(&self) -> Result<(), Failure> {
-        println!("xtask: stockroom verify");
-        match exit_code(&mut self.launch(&[]).command("verify"))? {
-            0 => Ok(()),
-            code => Err(format!("stockroom verify found fault with the data (exit code {code})")),
-        }
-    }
-}
-
-fn milliseconds(server: &Server) -> f64 {
-    server.start.as_secs_f64() * 1000.0
+    bench.close()
 }
 
 /// Makes the first account, logs it in and fills the catalogue; answers with the access token.
@@ -276,6 +209,15 @@ mod stub;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_is_found_in_what_cargo_says() {
+        let messages = "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"store\"},\"executable\":null}\n\
+            {\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"usual_way\"},\"executable\":\"/t/usual_way-1\"}\n\
+            {\"reason\":\"build-finished\",\"success\":true}\n";
+        assert_eq!(executable(messages, "usual_way"), Some(PathBuf::from("/t/usual_way-1")));
+        assert_eq!(executable(messages, "store"), None);
+    }
 
     #[test]
     fn the_catalogue_is_filled_through_the_api() {

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use crate::Failure;
+use crate::suite::Database;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Options {
+    pub(super) database: Database,
     /// Length of each run of wrk.
     pub(super) seconds: u64,
     pub(super) connections: Vec<u32>,
@@ -18,7 +20,15 @@ pub(super) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seconds: 5, connections: vec![64, 256], threads: 1, markdown: None, binary: None, keep: false }
+        Self {
+            database: Database::Sqlite,
+            seconds: 5,
+            connections: vec![64, 256],
+            threads: 1,
+            markdown: None,
+            binary: None,
+            keep: false,
+        }
     }
 }
 
@@ -30,6 +40,11 @@ impl Options {
             let mut value = || args.next().ok_or_else(|| format!("{name} needs a value"));
             match name.as_str() {
                 "--quick" => options.seconds = 2,
+                "--database" => {
+                    let name = value()?;
+                    options.database = Database::named(name)
+                        .ok_or_else(|| format!("--database takes sqlite, postgres or mysql, not '{name}'"))?;
+                }
                 "--keep" => options.keep = true,
                 "--seconds" => options.seconds = number(name, value()?)?,
                 "--threads" => options.threads = number(name, value()?)?,
@@ -70,6 +85,7 @@ mod tests {
     fn options_are_read() {
         assert_eq!(read(""), Ok(Options::default()));
         let wanted = Options {
+            database: Database::Sqlite,
             seconds: 3,
             connections: vec![8, 16],
             threads: 2,
@@ -80,6 +96,7 @@ mod tests {
         let line = "--quick --seconds 3 --connections 8,16 --threads 2 --keep --markdown table.md --binary a/stockroom";
         assert_eq!(read(line), Ok(wanted));
         assert_eq!(read("--quick").map(|options| options.seconds), Ok(2));
+        assert_eq!(read("--database mysql").map(|options| options.database), Ok(Database::MariaDb));
     }
 
     #[test]
@@ -87,6 +104,7 @@ mod tests {
         for (line, word) in [
             ("--seconds 0", "--seconds"),
             ("--seconds", "needs a value"),
+            ("--database oracle", "'oracle'"),
             ("--connections 64,many", "'many'"),
             ("--connections 1 --threads 2", "--threads"),
             ("--speed", "'--speed'"),

@@ -1,11 +1,10 @@
 //! The table, and what is wanted of it.
 
 use std::fmt;
-use std::fs;
-use std::path::Path;
 
+use super::against::Against;
+use super::table::{Wanted, missing, thousands, write_table};
 use super::wrk::Load;
-use crate::Failure;
 
 /// A kind of load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +22,7 @@ pub(super) enum Shape {
 }
 
 impl Shape {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::OrdersOnOne => "b: orders, one product",
             Self::OrdersSpread => "c: orders, 1,000 products",
@@ -51,6 +50,8 @@ pub(super) struct Row {
     pub(super) cpu_us: Option<f64>,
     /// Resident memory of the server right afterwards.
     pub(super) resident_kb: Option<u64>,
+    /// Processor time of the database for one request, user and system; `None` when it is part of the server.
+    pub(super) database_cpu_us: Option<f64>,
 }
 
 impl Row {
@@ -79,13 +80,8 @@ pub(super) struct Report {
     pub(super) start_fresh_ms: f64,
     /// The same on the data directory that the usual runs left behind.
     pub(super) start_again_ms: f64,
-}
-
-/// A figure that is wanted, and whether it was reached; `None` when it was not measured.
-struct Wanted {
-    what: String,
-    met: Option<bool>,
-    measured: String,
+    /// How it compares with orders placed the usual way; only on databases on a network.
+    pub(super) against: Option<Against>,
 }
 
 impl Report {
@@ -107,7 +103,7 @@ impl Report {
         ] {
             for connections in [64, 256] {
                 let ratio = self.row(shape, connections).map(Row::ratio);
-                list.push(at_least(format!("{name} ≥ {least} a at {connections}"), ratio, least));
+                list.push(Wanted::at_least(format!("{name} ≥ {least} a at {connections}"), ratio, least));
             }
         }
         for (what, fast, slow, least) in [
@@ -122,7 +118,7 @@ impl Report {
             let pair = self.row(fast, 64).zip(self.row(slow, 64));
             let ratio =
                 pair.map(|(fast, slow)| fast.load.requests_per_second / slow.load.requests_per_second);
-            list.push(at_least(what.to_owned(), ratio, least));
+            list.push(Wanted::at_least(what.to_owned(), ratio, least));
         }
         for (name, shape) in [("b", Shape::OrdersOnOne), ("c", Shape::OrdersSpread)] {
             let p99 = self.row(shape, 64).map(|row| row.load.p99_ms);
@@ -148,8 +144,8 @@ impl Report {
     }
 
     /// The rows of the table as text, the ceilings first.
-    fn cells(&self) -> Vec<[String; 8]> {
-        let mut cells = vec![HEADER.map(str::to_owned)];
+    fn cells(&self) -> Vec<Vec<String>> {
+        let mut cells = vec![HEADER.map(str::to_owned).to_vec()];
         let mut seen = Vec::new();
         for &(connections, _) in &self.ceilings {
             if !seen.contains(&connections) {
@@ -158,7 +154,7 @@ impl Report {
             }
         }
         cells.extend(self.rows.iter().map(|row| {
-            [
+            vec![
                 row.shape.name().to_owned(),
                 row.connections.to_string(),
                 thousands(row.load.requests_per_second),
@@ -167,23 +163,28 @@ impl Report {
                 format!("{:.2}", row.load.p99_ms),
                 row.cpu_us.map_or_else(missing, |cpu| format!("{cpu:.1}")),
                 row.resident_kb.map_or_else(missing, |kb| format!("{:.0}", kb as f64 * 1024.0 / 1e6)),
+                row.database_cpu_us.map_or_else(missing, |cpu| format!("{cpu:.1}")),
             ]
         }));
+        if self.rows.iter().all(|row| row.database_cpu_us.is_none()) {
+            cells.iter_mut().for_each(|row| drop(row.pop()));
+        }
         cells
     }
 
     /// The ceiling at so many connections: the mean of all its measurements, and how far they lay apart.
-    fn ceiling_cells(&self, connections: u32) -> [String; 8] {
+    fn ceiling_cells(&self, connections: u32) -> Vec<String> {
         let loads: Vec<Load> =
             self.ceilings.iter().filter(|(at, _)| *at == connections).map(|(_, load)| *load).collect();
         let mean = |of: fn(&Load) -> f64| loads.iter().map(of).sum::<f64>() / loads.len() as f64;
-        [
+        vec![
             "a: GET /healthz (mean)".to_owned(),
             connections.to_string(),
             thousands(mean(|load| load.requests_per_second)),
             "1.00".to_owned(),
             format!("{:.2}", mean(|load| load.p50_ms)),
             format!("{:.2}", mean(|load| load.p99_ms)),
+            missing(),
             missing(),
             missing(),
         ]
@@ -197,31 +198,24 @@ impl Report {
     }
 }
 
-const HEADER: [&str; 8] =
-    ["shape", "connections", "req/s", "of a", "p50 ms", "p99 ms", "CPU µs/req", "RSS MB"];
+/// The last column is there only where the database is a process of its own.
+const HEADER: [&str; 9] = [
+    "shape",
+    "connections",
+    "req/s",
+    "of a",
+    "p50 ms",
+    "p99 ms",
+    "CPU µs/req",
+    "RSS MB",
+    "database CPU µs/req",
+];
 
 impl fmt::Display for Report {
     /// Markdown that also reads well on a terminal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}\n", self.machine)?;
-        let cells = self.cells();
-        let widths: Vec<usize> = (0..HEADER.len())
-            .map(|column| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
-            .collect();
-        for (index, row) in cells.iter().enumerate() {
-            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                let (width, first) = (*width, column == 0);
-                if first { write!(f, "| {cell:<width$} ")? } else { write!(f, "| {cell:>width$} ")? }
-            }
-            writeln!(f, "|")?;
-            if index == 0 {
-                for (column, width) in widths.iter().enumerate() {
-                    let dashes = "-".repeat(width + 1);
-                    if column == 0 { write!(f, "|{dashes}-")? } else { write!(f, "|{dashes}:")? }
-                }
-                writeln!(f, "|")?;
-            }
-        }
+        write_table(f, &self.cells())?;
         let (low, high) = self.ceiling_range();
         writeln!(f, "\n- a ranged from {} to {} req/s within this run", thousands(low), thousands(high))?;
         writeln!(
@@ -236,57 +230,21 @@ impl fmt::Display for Report {
             self.start_fresh_ms, self.start_again_ms
         )?;
         writeln!(f, "- largest resident memory: {}", self.resident_kb().map_or_else(missing, megabytes))?;
-        writeln!(f, "- stockroom verify: clean\n\nWanted:\n")?;
-        for wanted in self.wanted() {
-            let mark = wanted.met.map_or("–", |met| if met { "✓" } else { "✗" });
-            writeln!(f, "- {mark} {} ({})", wanted.what, wanted.measured)?;
-        }
-        Ok(())
+        writeln!(f, "- stockroom verify: clean\n")?;
+        let wanted = match &self.against {
+            Some(against) => {
+                writeln!(f, "{against}")?;
+                against.wanted()
+            }
+            None => self.wanted(),
+        };
+        writeln!(f, "Wanted:\n")?;
+        wanted.iter().try_for_each(|wanted| writeln!(f, "{wanted}"))
     }
-}
-
-fn at_least(what: String, ratio: Option<f64>, least: f64) -> Wanted {
-    Wanted {
-        what,
-        met: ratio.map(|ratio| ratio >= least),
-        measured: ratio.map_or_else(missing, |ratio| format!("{ratio:.2}")),
-    }
-}
-
-fn missing() -> String {
-    "–".to_owned()
 }
 
 fn megabytes(kilobytes: u64) -> String {
     format!("{:.1} MB", kilobytes as f64 * 1024.0 / 1e6)
-}
-
-/// A whole number with commas: `77,901`.
-fn thousands(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-const BEGIN: &str = "<!-- measured by cargo xtask bench -->";
-const END: &str = "<!-- end of the measurement -->";
-
-/// Writes the report into a file: between its two marks where it has them, otherwise as the whole file.
-pub(super) fn write_into(file: &Path, report: &str) -> Result<(), Failure> {
-    let old = fs::read_to_string(file).unwrap_or_default();
-    fs::write(file, merged(&old, report)).map_err(|error| format!("cannot write {}: {error}", file.display()))
-}
-
-fn merged(old: &str, report: &str) -> String {
-    let marked = old.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let (before, after) = marked.unwrap_or(("", "\n"));
-    format!("{before}{BEGIN}\n\n{report}\n{END}{after}")
 }
 
 #[cfg(test)]
@@ -295,7 +253,15 @@ mod tests {
 
     fn row(shape: Shape, connections: u32, rate: f64) -> Row {
         let load = Load { requests: rate * 5.0, requests_per_second: rate, p50_ms: 1.0, p99_ms: 15.0 };
-        Row { shape, connections, load, ceiling: 100_000.0, cpu_us: Some(9.5), resident_kb: Some(50_000) }
+        Row {
+            shape,
+            connections,
+            load,
+            ceiling: 100_000.0,
+            cpu_us: Some(9.5),
+            resident_kb: Some(50_000),
+            database_cpu_us: None,
+        }
     }
 
     fn report() -> Report {
@@ -315,6 +281,7 @@ mod tests {
             syncs_after: 300.0,
             start_fresh_ms: 40.0,
             start_again_ms: 200.0,
+            against: None,
         }
     }
 
@@ -343,21 +310,5 @@ mod tests {
         assert_eq!(table.len(), 2 + 1 + 4, "{text}");
         assert!(table.iter().all(|line| line.chars().count() == table[0].chars().count()), "{text}");
         assert!(table[2].contains("a: GET /healthz (mean)") && table[2].contains("100,000"), "{text}");
-    }
-
-    #[test]
-    fn a_report_replaces_only_what_stands_between_the_marks() {
-        let first = merged("", "one");
-        assert_eq!(first, format!("{BEGIN}\n\none\n{END}\n"));
-        let framed = format!("# Speed\n\n{first}\nafter\n");
-        assert_eq!(merged(&framed, "two"), framed.replace("one", "two"));
-    }
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        assert_eq!(thousands(77_901.33), "77,901");
-        assert_eq!(thousands(999.6), "1,000");
-        assert_eq!(thousands(12.0), "12");
-        assert_eq!(thousands(1_234_567.0), "1,234,567");
     }
 }

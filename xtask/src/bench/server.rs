@@ -28,6 +28,8 @@ pub(super) struct Launch<'a> {
     pub(super) binary: &'a Path,
     /// Holds the data directory and the log; it is also where the process runs.
     pub(super) directory: &'a Path,
+    /// The URL of the database; a file in the data directory when absent.
+    pub(super) database: Option<&'a str>,
     /// Options of `serve` besides the address and the data directory.
     pub(super) options: &'a [&'a str],
 }
@@ -43,6 +45,9 @@ impl Launch<'_> {
     pub(super) fn command(&self, name: &str) -> Command {
         let mut command = Command::new(self.binary);
         command.arg(name).arg("--data-dir").arg(self.data()).current_dir(self.directory).stdin(Stdio::null());
+        if let Some(url) = self.database {
+            command.args(["--database", url]);
+        }
         for (key, _) in std::env::vars_os() {
             let text = key.to_string_lossy();
             if ["STOCKROOM_", "DB_", "database_"].iter().any(|prefix| text.starts_with(prefix)) {
@@ -144,6 +149,22 @@ impl Drop for Server {
     }
 }
 
+/// Processor time of a process and the children it has now, user and system, in ticks of the kernel's clock: of a
+/// database, whether its connections are threads or processes.
+pub(super) fn family_cpu_ticks(pid: u32) -> Option<u64> {
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    let stats = processes.filter_map(|process| fs::read_to_string(process.path().join("stat")).ok());
+    let family = stats.filter(|stat| is_of_family(stat, pid).unwrap_or(false));
+    Some(family.filter_map(|stat| cpu_ticks(&stat)).sum())
+}
+
+/// Whether `/proc/PID/stat` is that of the process itself or of a child.
+fn is_of_family(stat: &str, pid: u32) -> Option<bool> {
+    let own: u32 = stat.split_whitespace().next()?.parse().ok()?;
+    let parent: u32 = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
+    Some(own == pid || parent == pid)
+}
+
 /// An address on the loopback whose port was free a moment ago.
 fn free_address() -> std::io::Result<SocketAddr> {
     TcpListener::bind(("127.0.0.1", 0))?.local_addr()
@@ -174,13 +195,15 @@ mod tests {
         assert_eq!(resident_kb("Name:\tkthreadd\n"), None);
         let stat = "42 (a b) c) S 1 42 42 0 -1 4194304 100 0 0 0 150 50 0 0 20 0 3 0 100 1 2";
         assert_eq!(cpu_ticks(stat), Some(200));
+        assert_eq!([42, 1, 7].map(|pid| is_of_family(stat, pid)), [Some(true), Some(true), Some(false)]);
     }
 
     #[test]
     fn a_server_that_ends_at_once_is_reported_with_its_log() {
         let directory = crate::root().join("target/bench-tests/ends-at-once");
         fs::create_dir_all(&directory).expect("a directory");
-        let launch = Launch { binary: Path::new("/bin/false"), directory: &directory, options: &[] };
+        let launch =
+            Launch { binary: Path::new("/bin/false"), directory: &directory, database: None, options: &[] };
         let failure = launch.start().expect_err("false answers nothing");
         assert!(failure.contains("ended before it answered"), "{failure}");
     }

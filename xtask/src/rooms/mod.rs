@@ -175,6 +175,7 @@ mod tests {
                 "const A: &str = \"SELECT sync_state FROM pg_stat_replication\";",
             ),
             ("crates/store/src/driver/sqlite.rs", "use rusqlite::Connection;"),
+            ("crates/store/benches/usual_way/postgres.rs", "use tokio_postgres::Client;"),
             ("crates/store/src/orders.rs", "const A: &str = \"SELECT id FROM orders\";"),
             (
                 "crates/server/src/api/orders.rs",

@@ -10,9 +10,9 @@ use crate::process::{cargo, exit_code, install};
 /// Names the database to the tests; without it they take SQLite.
 const VARIABLE: &str = "STOCKROOM_TEST_DATABASE";
 
-/// A database that the tests run on.
+/// A database that tests and measurements run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Database {
+pub(crate) enum Database {
     Sqlite,
     Postgres,
     MariaDb,
@@ -27,7 +27,11 @@ type Arguments = &'static [&'static str];
 const ON_SQLITE: &[Arguments] = &[&["--doc"], &["--all-targets"]];
 
 /// What depends on the database, on a throwaway PostgreSQL. The ground first, then what stands on it.
-const ON_POSTGRES: &[Arguments] = &[&["--test", "servers", "--", "postgres::"], SUITE, NETWORK];
+const ON_POSTGRES: &[Arguments] = &[
+    &["--test", "servers", "--", "postgres::"],
+    SUITE,
+    &["--test", "network", "--", "--skip", "mysql_only"],
+];
 
 /// The same on a throwaway MariaDB.
 const ON_MARIADB: &[Arguments] = &[
@@ -37,18 +41,17 @@ const ON_MARIADB: &[Arguments] = &[
 ];
 
 const SUITE: Arguments = &["--test", "it", "--", "--skip", "sqlite_only"];
-const NETWORK: Arguments = &["--test", "network"];
 
 impl Database {
     /// In the order in which they are run.
     pub(super) const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::MariaDb];
 
     /// The database of this name on the command line.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         match name {
             "sqlite" => Some(Self::Sqlite),
             "postgres" => Some(Self::Postgres),
-            "mariadb" => Some(Self::MariaDb),
+            "mariadb" | "mysql" => Some(Self::MariaDb),
             _ => None,
         }
     }
@@ -59,7 +62,7 @@ impl Database {
     }
 
     /// The kind of server; `None` for SQLite, which needs none.
-    fn kind(self) -> Option<Kind> {
+    pub(crate) fn kind(self) -> Option<Kind> {
         match self {
             Self::Sqlite => None,
             Self::Postgres => Some(Kind::Postgres),
@@ -76,7 +79,7 @@ impl Database {
     }
 
     /// Makes sure that the database's programs are there: installs them where this process may.
-    pub(super) fn require(self) -> Result<(), Failure> {
+    pub(crate) fn require(self) -> Result<(), Failure> {
         let Some(kind) = self.kind() else { return Ok(()) };
         if testbed::find(kind).is_some() {
             return Ok(());

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use crate::Failure;
 use crate::process::{Tool, cargo, exit_code, has_subcommand, require};
-use databases::Database;
+pub(crate) use databases::Database;
 use options::Options;
 
 const C_COMPILER: Tool =

@@ -4,6 +4,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use store::{Job, Store, Verdict};
 use tokio::sync::mpsc;
@@ -13,6 +14,9 @@ use tokio::time::Instant;
 use crate::clock;
 use crate::http::metrics::Metrics;
 use crate::settings::Settings;
+
+/// Of the time that a request waits for its turn, this part at least is given to each attempt to carry it out.
+const SHORTEST_ATTEMPT: u32 = 4;
 
 /// A job that knows whom to answer.
 pub(super) trait Errand: Job {
@@ -74,10 +78,11 @@ pub(super) fn start(
 ) -> std::io::Result<(Queue, Committer)> {
     let (sender, mut receiver) = mpsc::channel(settings.queue_limit.max(1));
     let max_batch = settings.max_batch.max(1);
+    let shortest_attempt = settings.patience / SHORTEST_ATTEMPT;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let work = move || {
         loop {
-            let batches = run(&store, &mut receiver, max_batch, &metrics);
+            let batches = run(&store, &mut receiver, max_batch, shortest_attempt, &metrics);
             // A panic is a bug in a rule. Its batch is rolled back and its callers see their senders dropped
             // (an internal error); all others are served on.
             match catch_unwind(AssertUnwindSafe(|| runtime.block_on(batches))) {
@@ -94,6 +99,7 @@ async fn run(
     store: &Store,
     receiver: &mut mpsc::Receiver<Box<dyn Errand>>,
     max_batch: usize,
+    shortest_attempt: Duration,
     metrics: &Metrics,
 ) {
     let mut batch: Vec<Box<dyn Errand>> = Vec::with_capacity(max_batch);
@@ -103,9 +109,13 @@ async fn run(
         for late in batch.extract_if(.., |errand| errand.deadline().into_std() <= started) {
             late.expire();
         }
-        // The one who has waited longest decides how long to wait for a database that is away.
-        let Some(deadline) = batch.iter().map(|errand| errand.deadline()).min() else { continue };
-        let verdicts = store.write(&mut batch, deadline).await;
+        // The one who has waited longest decides how long to wait for a database that is away. But an attempt without
+        // the time to succeed only costs the next one its connection: whose time is nearly up waits a little longer.
+        let Some(oldest) = batch.iter().map(|errand| errand.deadline()).min() else { continue };
+        let deadline = oldest.max(Instant::now() + shortest_attempt);
+        // While other servers had their turn, or the database looked up what the batch needs, more have come in.
+        let late = |batch: &mut Vec<Box<dyn Errand>>| top_up(receiver, batch, max_batch);
+        let verdicts = store.write(&mut batch, late, deadline).await;
         metrics.observe_commit(batch.len(), clock::since(started));
         metrics.set_writer_counts(store.writer_counts());
         let now = clock::monotonic();
@@ -131,11 +141,25 @@ async fn gather(
     if batch.is_empty() {
         return receiver.recv_many(batch, max_batch).await > 0;
     }
+    top_up(receiver, batch, max_batch);
+    true
+}
+
+/// Adds what waits to the batch, apart from those who have waited for too long.
+fn top_up(
+    receiver: &mut mpsc::Receiver<Box<dyn Errand>>,
+    batch: &mut Vec<Box<dyn Errand>>,
+    max_batch: usize,
+) {
+    let now = clock::monotonic();
     while batch.len() < max_batch {
         let Ok(errand) = receiver.try_recv() else { break };
-        batch.push(errand);
+        if errand.deadline().into_std() <= now {
+            errand.expire();
+        } else {
+            batch.push(errand);
+        }
     }
-    true
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One file per command: each does its work through the server and the store, and prints the answer.
 
 pub(crate) mod config;
+pub(crate) mod copy;
 pub(crate) mod migrate;
 pub(crate) mod openapi;
 pub(crate) mod serve;
@@ -18,6 +19,7 @@ pub(crate) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
         Command::Migrate => migrate::run(config).await,
         Command::User(command) => user::run(command, config).await,
         Command::Verify => verify::run(config).await,
+        Command::Copy(databases) => copy::run(databases, config).await,
         Command::Openapi => openapi::run(),
         Command::Config(_) => config::run(config),
     }

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::shop::{self, Shop, execute};
 use crate::config::Config;
+use crate::lock::Use;
 use crate::{demo, lock, output};
 
 /// How often answers that nobody may ask for any more are forgotten.
@@ -23,7 +24,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     shop::make_data_dir(config)?;
-    let lock = config.database_url.file().map(lock::take).transpose()?;
+    let lock = config.database_url.file().map(|file| lock::take(file, Use::Serving)).transpose()?;
     // Before anything is written: a port that is taken should leave no trace.
     let listener = TcpListener::bind(config.server.listen)
         .await

@@ -12,7 +12,7 @@ use server::http::metrics::Metrics;
 use store::Store;
 use store::driver::Database;
 
-use crate::config::Config;
+use crate::config::{Config, DatabaseUrl};
 
 /// Makes the data directory where it is missing. What lies there (orders, the secret) is nobody else's business.
 pub(super) fn make_data_dir(config: &Config) -> anyhow::Result<()> {
@@ -33,6 +33,25 @@ pub(super) async fn open_database(config: &Config) -> anyhow::Result<Database> {
         .with_context(|| format!("cannot open the database {}", config.database_url))
 }
 
+/// Refuses an embedded database that does not exist. Opening would make it.
+pub(super) fn require_file(url: &DatabaseUrl) -> anyhow::Result<()> {
+    match url.file().filter(|file| !file.is_file()) {
+        Some(file) => anyhow::bail!("there is no database at {}", file.display()),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a database of which a part is missing.
+pub(super) async fn require_complete(store: &Store, config: &Config) -> anyhow::Result<()> {
+    if store.is_unfinished_copy().await? {
+        anyhow::bail!(
+            "{} is an unfinished copy: finish it by giving the same `stockroom copy` command again, or empty it",
+            config.database_url
+        );
+    }
+    Ok(())
+}
+
 /// A shop that can carry commands out.
 pub(super) struct Shop {
     /// Takes commands and answers reads.
@@ -42,7 +61,7 @@ pub(super) struct Shop {
 }
 
 impl Shop {
-    /// Opens and migrates the database, and starts the committer.
+    /// Opens and migrates the database, and starts the committer. An unfinished copy is refused.
     pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
         let database = open_database(config).await?;
         let applied = database.migrate(clock::now_us()).await.context("cannot migrate the database")?;
@@ -50,6 +69,7 @@ impl Shop {
             tracing::info!(version = migration.version, name = migration.name, "applied a migration");
         }
         let store = Store::new(database.clone());
+        require_complete(&store, config).await?;
         let secret = config.signing_secret()?;
         let (app, committer) = App::start(store, &secret, config.server.clone(), Metrics::new())
             .context("cannot start the committer")?;

@@ -1,6 +1,6 @@
 //! `stockroom verify`
 
-use store::Store;
+use store::{Discrepancy, Store};
 
 use super::shop;
 use crate::config::Config;
@@ -19,22 +19,26 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
 /// Compares the ledger with the stock levels and the allocations with the open orders; one line for each difference.
 async fn examine(config: &Config) -> anyhow::Result<Vec<String>> {
     // A database made just now would add up, and nobody would notice the wrong path.
-    if let Some(file) = config.database_url.file().filter(|file| !file.exists()) {
-        anyhow::bail!("there is no database at {}", file.display());
-    }
+    shop::require_file(&config.database_url)?;
     let database = shop::open_database(config).await?;
     // It looks and changes nothing, not even the version of the schema.
     match database.missing_migrations().await? {
         0 => {}
         missing => anyhow::bail!("the database lacks {missing} migrations; run `stockroom migrate` first"),
     }
-    let report = Store::new(database).verify().await?;
+    let store = Store::new(database);
+    shop::require_complete(&store, config).await?;
+    let report = store.verify().await?;
     tracing::info!(
         products = report.products,
         orders = report.orders,
         movements = report.movements,
         "compared ledger, levels and orders"
     );
-    let line = |found: store::Discrepancy| format!("{}: {}", found.check, found.finding);
-    Ok(report.discrepancies.into_iter().map(line).collect())
+    Ok(report.discrepancies.iter().map(line).collect())
+}
+
+/// A finding as it is printed.
+pub(super) fn line(found: &Discrepancy) -> String {
+    format!("{}: {}", found.check, found.finding)
 }

@@ -87,7 +87,7 @@ impl DatabaseUrl {
     }
 
     /// Takes a URL of one of the databases that the program speaks to.
-    pub(super) fn read(raw: &str) -> Result<Self, String> {
+    pub(crate) fn read(raw: &str) -> Result<Self, String> {
         let hint = "write sqlite:PATH, postgres://USER:PASSWORD@HOST/NAME or mysql://USER:PASSWORD@HOST/NAME";
         let (scheme, rest) = raw.split_once(':').ok_or(hint)?;
         let valid = match scheme {
@@ -119,6 +119,17 @@ impl DatabaseUrl {
     pub(crate) fn file(&self) -> Option<&Path> {
         let path = self.0.strip_prefix("sqlite:")?;
         Some(Path::new(path.strip_prefix("//").unwrap_or(path)))
+    }
+
+    /// Where a database on a network is, whoever comes and by whatever means: kind, hosts, name and schema.
+    pub(crate) fn place(&self) -> (&'static str, &str, Vec<&str>) {
+        let (scheme, rest) = self.0.split_once("://").unwrap_or_default();
+        let kind = if scheme.starts_with("postgres") { "postgres" } else { "mysql" };
+        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+        // Without the schema, two shops in one database would look like one.
+        let within = |parameter: &&str| parameter.starts_with("schema=") || parameter.starts_with("options=");
+        (kind, place, query.split('&').filter(within).collect())
     }
 
     /// Whether this is the embedded database.

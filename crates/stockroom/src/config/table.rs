@@ -195,7 +195,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "database_statement_cache",
         "database-statement-cache",
         "COUNT",
-        "Most statements of lists that each connection keeps prepared; 0 prepares none, for a PgBouncer before 1.21 in transaction mode",
+        "Most statements of lists that each connection keeps prepared; 0 prepares none and makes no settings, for a pooler in transaction mode",
         |config, raw| parse::whole(raw, 0..=10_000).map(|count| config.database.statement_cache = count),
         |config| config.database.statement_cache.to_string(),
     ),

@@ -5,9 +5,10 @@ mod catalogue;
 mod random;
 mod trade;
 
+use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -17,7 +18,7 @@ use server::app::{Answered, App};
 
 /// Where the password of the sample accounts is kept, in the data directory.
 pub(crate) const PASSWORD_FILE: &str = "demo-password";
-/// The name of that file until the shop is filled: where it is found, somebody pulled the plug in between.
+/// How the name of that file begins until the shop is filled: where it is found, somebody pulled the plug in between.
 const UNFINISHED_FILE: &str = "demo-password.unfinished";
 
 const DAY_US: i64 = 24 * HOUR_US;
@@ -41,12 +42,12 @@ pub(crate) async fn fill(app: &App, data_dir: &Path, now_us: i64) -> anyhow::Res
     let password = new_password(data_dir)?;
     let sample = Sample { app, start_us: (now_us / DAY_US - DAYS) * DAY_US, now_us };
     let Some((staff, customers)) = sample.add_users(&password).await? else {
-        std::fs::remove_file(data_dir.join(UNFINISHED_FILE)).context("cannot remove the demo password")?;
+        std::fs::remove_file(unfinished_file(data_dir)).context("cannot remove the demo password")?;
         return Ok(None);
     };
     let goods = sample.add_products(staff).await?;
     let orders = sample.trade(staff, &customers, &goods).await?;
-    std::fs::rename(data_dir.join(UNFINISHED_FILE), data_dir.join(PASSWORD_FILE))
+    std::fs::rename(unfinished_file(data_dir), data_dir.join(PASSWORD_FILE))
         .context("cannot keep the demo password")?;
     tracing::info!(products = goods.len(), orders, "added sample data");
     Ok(Some(password))
@@ -57,7 +58,9 @@ pub(crate) async fn fill(app: &App, data_dir: &Path, now_us: i64) -> anyhow::Res
 /// # Errors
 /// When they were never finished, for half a demo shows nobody anything.
 pub(crate) fn kept_password(data_dir: &Path) -> anyhow::Result<Option<String>> {
-    if data_dir.join(UNFINISHED_FILE).exists() {
+    let mut files = std::fs::read_dir(data_dir).context("cannot look into the data directory")?;
+    let is_unfinished = |name: &OsStr| name.to_string_lossy().starts_with(UNFINISHED_FILE);
+    if files.any(|entry| entry.is_ok_and(|entry| is_unfinished(&entry.file_name()))) {
         anyhow::bail!(
             "an earlier start with --demo was interrupted and left half of the sample data; remove {} (and \
              empty the database, if that is elsewhere) to start over, or start without --demo",
@@ -72,9 +75,14 @@ pub(crate) fn kept_password(data_dir: &Path) -> anyhow::Result<Option<String>> {
     }
 }
 
+/// Several servers may begin at once, and share the directory: each has a file of its own until one has won.
+fn unfinished_file(data_dir: &Path) -> PathBuf {
+    data_dir.join(format!("{UNFINISHED_FILE}.{}", std::process::id()))
+}
+
 /// A random password, so that a demo on an open port is no open door.
 fn new_password(data_dir: &Path) -> anyhow::Result<String> {
-    let path = data_dir.join(UNFINISHED_FILE);
+    let path = unfinished_file(data_dir);
     let mut bytes = [0; 6];
     getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
     let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -10,7 +10,8 @@ use crate::http::Client;
 use crate::program::Place;
 use crate::server::Server;
 
-fn all(client: &mut Client, list: &str) -> Vec<Value> {
+/// Every page of a list.
+pub(crate) fn all(client: &mut Client, list: &str) -> Vec<Value> {
     let mut found = Vec::new();
     let mut cursor = String::new();
     loop {

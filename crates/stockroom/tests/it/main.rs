@@ -6,6 +6,7 @@ mod accounts;
 mod bad_values;
 mod callers;
 mod commands;
+mod copy;
 mod crash;
 mod demo;
 mod history;

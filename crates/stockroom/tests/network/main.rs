@@ -14,6 +14,8 @@
 #[expect(dead_code, reason = "each target uses a part of it")]
 mod callers;
 mod crowd;
+// Here and below: said so that the lints know that functions between the tests are tests too.
+#[cfg(test)]
 mod hang;
 #[path = "../it/history.rs"]
 mod history;
@@ -32,8 +34,9 @@ mod program;
 mod server;
 mod shopper;
 mod site;
-// Said so that the lints know that functions between the tests are tests too.
 #[cfg(test)]
 mod standby;
+#[cfg(test)]
 mod start;
+#[cfg(test)]
 mod together;

@@ -32,6 +32,11 @@ impl Site {
         Self { url: server.url("stockroom"), _database: None }
     }
 
+    /// Where the database is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A place for one more server.
     pub(crate) fn place(&self) -> Place {
         Place::new().variable("STOCKROOM_DATABASE_URL", &self.url).variable("STOCKROOM_SECRET", SECRET)

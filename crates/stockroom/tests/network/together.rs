@@ -201,6 +201,40 @@ fn order_under(client: &mut Client, key: &str, quantity: i64) -> (i64, bool) {
     }
 }
 
+/// Of those who confirm and cancel an order at the same time, on both servers, some win; its stock comes back once.
+#[test]
+fn an_order_that_is_confirmed_and_cancelled_at_once_gives_its_stock_back_once() {
+    const RACES: i64 = 40;
+    let pair = Pair::new();
+    let body = json!({"items": [{"product_id": 1, "quantity": 3}, {"product_id": 2, "quantity": 5}]});
+    for _ in 0..RACES {
+        pair.client(0).call("POST", "/api/v1/orders", Some(&body)).expect(201);
+    }
+    let begin = Barrier::new(6);
+    scope(|threads| {
+        for number in 0..6 {
+            let (pair, begin) = (&pair, &begin);
+            threads.spawn(move || {
+                let mut client = pair.client(number % 2);
+                let action = if number < 2 { "confirm" } else { "cancel" };
+                for order in 1..=RACES {
+                    begin.wait();
+                    let answer = client.call("POST", &format!("/api/v1/orders/{order}/{action}"), None);
+                    assert!(matches!(answer.status, 200 | 409), "{} {}", answer.status, answer.text);
+                }
+            });
+        }
+    });
+    let found = look(&mut pair.client(1));
+    assert!(found.orders.iter().all(|order| order.status == "cancelled"), "{found:?}");
+    assert_eq!(found.stock[&1], (OPENING, 0));
+    assert_eq!(found.stock[&2], (OPENING, 0));
+    let movements = pair.client(0).get("/api/v1/products/1/stock/movements?limit=100");
+    let back = movements["movements"].as_array().unwrap().iter();
+    assert_eq!(back.filter(|line| line["allocated_delta"] == -3).count(), 40, "{movements}");
+    pair.places[0].run(&["verify"]).succeeded();
+}
+
 #[test]
 fn sessions_are_one_thing_on_both_servers() {
     let pair = Pair::new();

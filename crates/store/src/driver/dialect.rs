@@ -4,7 +4,7 @@
 //!
 //! | macro | meaning |
 //! |---|---|
-//! | `{rows:a int, b text}` | rows that travel as one JSON parameter ([`Rows`](super::Rows)); the caller gives the alias |
+//! | `{rows:a int, b text}` | rows that travel as one JSON parameter ([`Rows`](super::Rows)), or written out for servers that cannot read it; the caller gives the alias |
 //! | `{for update}` | lock what is selected (nothing on SQLite, where the whole transaction holds the lock) |
 //! | `{id}` | a 64-bit primary key |
 //! | `{int}` `{text}` | the two types |
@@ -37,6 +37,16 @@ pub enum Kind {
     Text,
 }
 
+/// How rows reach a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RowSource {
+    /// As one parameter, which the server takes apart.
+    Json,
+    /// Written into the text, for servers of MySQL's language that have no `JSON_TABLE`. The macro stays in the text
+    /// until the rows are known (see `mysql/script.rs`).
+    Literals,
+}
+
 /// Texts compare by code point, and a space at their end counts as on the other databases: `utf8mb4_bin` would take
 /// `'a'` and `'a '` for the same key. The collation that does so has a name in MySQL and another in MariaDB. Each reads
 /// its own: `/*!50717` is code for MySQL from 5.7.17 on, but not for MariaDB, which passes over 5.7 to 5.9; `/*M!` is
@@ -46,6 +56,11 @@ const MYSQL_TABLE: &str = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 \
 
 /// MariaDB would give texts in rows the character set of the database, MySQL gives them that of the connection.
 const MYSQL_ROW_TEXT: &str = "/*M!100600 CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin */";
+
+/// What a row source begins with.
+pub(super) const ROWS_MACRO: &str = "rows:";
+/// The same with the rows as they follow `INSERT INTO t (…)`, where they are written into the text.
+pub(super) const VALUES_MACRO: &str = "values:";
 
 impl Kind {
     /// The word a `{rows:…}` source uses for it.
@@ -63,10 +78,20 @@ impl Dialect {
     /// # Errors
     /// [`StoreError::Misuse`] for an unknown or unfinished macro.
     pub fn expand<'a>(self, sql: &'a str) -> Result<Cow<'a, str>, StoreError> {
+        self.expand_with(sql, RowSource::Json)
+    }
+
+    /// The same for a server that rows reach in this way.
+    pub(super) fn expand_with<'a>(
+        self,
+        sql: &'a str,
+        row_source: RowSource,
+    ) -> Result<Cow<'a, str>, StoreError> {
         if !sql.contains('{') && (self != Self::Postgres || !sql.contains('?')) {
             return Ok(Cow::Borrowed(sql));
         }
-        let mut out = Expansion { dialect: self, text: String::with_capacity(sql.len() * 2), parameters: 0 };
+        let text = String::with_capacity(sql.len() * 2);
+        let mut out = Expansion { dialect: self, row_source, text, parameters: 0 };
         for piece in pieces(sql) {
             match piece {
                 Piece::Quoted(verbatim) | Piece::Comment(verbatim) => out.text.push_str(verbatim),
@@ -79,6 +104,7 @@ impl Dialect {
 
 struct Expansion {
     dialect: Dialect,
+    row_source: RowSource,
     text: String,
     parameters: u32,
 }
@@ -136,7 +162,13 @@ impl Expansion {
     }
 
     fn macro_with_argument(&mut self, name: &str) -> Result<(), StoreError> {
-        if let Some(columns) = name.strip_prefix("rows:") {
+        if self.row_source == RowSource::Literals
+            && (name.starts_with(ROWS_MACRO) || name.starts_with(VALUES_MACRO))
+        {
+            let _ = write!(self.text, "{{{name}}}");
+            return Ok(());
+        }
+        if let Some(columns) = name.strip_prefix(ROWS_MACRO) {
             return self.rows(columns);
         }
         let length: u32 = name
@@ -194,7 +226,8 @@ impl Expansion {
     }
 }
 
-fn parse_column(column: &str) -> Result<(&str, Kind), StoreError> {
+/// Name and type out of `name int` or `name text`.
+pub(super) fn parse_column(column: &str) -> Result<(&str, Kind), StoreError> {
     let mut words = column.split_whitespace();
     match (words.next(), words.next(), words.next()) {
         (Some(name), Some("int"), None) => Ok((name, Kind::Int)),
@@ -237,6 +270,18 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_are_to_be_written_out_wait_for_their_values() {
+        let expand = |sql| Dialect::MySql.expand_with(sql, RowSource::Literals).map(Cow::into_owned);
+        let sql = "SELECT id FROM t WHERE id IN (SELECT r.id FROM { rows:id int } r) AND a = ? {for update}";
+        assert_eq!(
+            expand(sql).unwrap(),
+            "SELECT id FROM t WHERE id IN (SELECT r.id FROM {rows:id int} r) AND a = ? FOR UPDATE"
+        );
+        assert_eq!(expand("INSERT INTO t (a) {values:a int}").unwrap(), "INSERT INTO t (a) {values:a int}");
+        assert!(matches!(expand("{nothing}"), Err(StoreError::Misuse { .. })));
+    }
+
+    #[test]
     fn tables_have_three_spellings() {
         check(
             "CREATE TABLE t (id {id}, k {key 16} NOT NULL, n {int}, x {text}) {end}",
@@ -264,7 +309,9 @@ mod tests {
 
     #[test]
     fn mistakes_are_told() {
-        for sql in ["{nothing}", "{key}", "{key x}", "{rows:a}", "{rows:a float}", "SELECT {int"] {
+        for sql in
+            ["{nothing}", "{key}", "{key x}", "{rows:a}", "{rows:a float}", "{values:a int}", "SELECT {int"]
+        {
             assert!(matches!(Dialect::Sqlite.expand(sql), Err(StoreError::Misuse { .. })), "{sql}");
         }
     }

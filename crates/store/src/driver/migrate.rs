@@ -148,7 +148,7 @@ async fn in_one_transaction(
     let known = applied_before(&transaction.query(SELECT_APPLIED, &[]).await?, migrations)?;
     let mut applied = Vec::new();
     for migration in &migrations[known..] {
-        applied.push(apply(&mut transaction, migration, now_us, |_| false).await?);
+        applied.extend(apply(&mut transaction, migration, now_us, |_| false).await?);
     }
     if applied.is_empty() {
         transaction.rollback().await?;
@@ -173,7 +173,7 @@ async fn beside_a_lock(
         let mut transaction = database.begin_migration().await?;
         let done = apply(&mut transaction, migration, now_us, mysql::is_done_already).await?;
         transaction.commit().await?;
-        applied.push(done);
+        applied.extend(done);
         // Whoever has lost the lock meanwhile is no longer alone.
         lock.query(TAKE_LOCK, &[]).await?;
     }
@@ -248,13 +248,14 @@ fn applied_before(rows: &[Row], migrations: &[Migration]) -> Result<usize, Store
     Ok(rows.len())
 }
 
-/// Carries out the statements of a step and notes that. An error passes that means the statement is not needed.
+/// Carries out the statements of a step and notes that, unless somebody else has noted it. An error passes that means the
+/// statement is not needed.
 async fn apply(
     transaction: &mut Transaction,
     migration: &Migration,
     now_us: i64,
     may_pass: fn(&StoreError) -> bool,
-) -> Result<AppliedMigration, StoreError> {
+) -> Result<Option<AppliedMigration>, StoreError> {
     let failed = |error: StoreError| match error {
         // The whole attempt is repeated.
         StoreError::Conflict(_) | StoreError::ConnectionLost(_) => error,
@@ -272,8 +273,9 @@ async fn apply(
     let note =
         [migration.version.into(), migration.name.into(), checksum(migration.script).into(), now_us.into()];
     match transaction.execute(INSERT_APPLIED, &note).await {
-        Err(error) if !may_pass(&error) => Err(failed(error)),
-        _ => Ok(AppliedMigration { version: migration.version, name: migration.name }),
+        Err(error) if may_pass(&error) => Ok(None),
+        Err(error) => Err(failed(error)),
+        Ok(_) => Ok(Some(AppliedMigration { version: migration.version, name: migration.name })),
     }
 }
 

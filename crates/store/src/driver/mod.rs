@@ -60,7 +60,8 @@ pub struct Options {
     pub writer_cache_kib: u32,
     /// The page cache of each reader on SQLite, in KiB.
     pub reader_cache_kib: u32,
-    /// How many prepared statements each connection keeps.
+    /// How many prepared statements each connection keeps. On PostgreSQL 0 also means that a connection keeps no other
+    /// settings: what a pooler needs that hands out another one for each transaction.
     pub statement_cache: usize,
     /// SQLite: to how many pages (of 4 KiB) the write-ahead log may grow before it is begun anew. Another thread moves
     /// its pages into the file meanwhile. 0 never does; then [`Database::checkpoint`] must be called.
@@ -114,8 +115,8 @@ enum Pool {
 impl Database {
     /// Opens the database at a URL:
     /// - `sqlite:PATH` or `sqlite://PATH`; the file is created if there is none, readable by its owner alone;
-    /// - `postgres://USER:PASSWORD@HOST:PORT/NAME`, see `postgres.rs` for its parameters;
-    /// - `mysql://USER:PASSWORD@HOST:PORT/NAME` or `mariadb://…`, see `mysql.rs` for its parameters.
+    /// - `postgres://USER:PASSWORD@HOST:PORT/NAME`, see `postgres/address.rs` for its parameters;
+    /// - `mysql://USER:PASSWORD@HOST:PORT/NAME` or `mariadb://…`, see `mysql/address.rs` for its parameters.
     ///
     /// # Errors
     /// [`StoreError::Unsupported`] for a URL that cannot be understood; otherwise why the file cannot be opened, or
@@ -327,6 +328,16 @@ impl Reader {
             ReaderConnection::Sqlite(reader) => reader.begin_snapshot(),
             ReaderConnection::Postgres(reader) => reader.begin_snapshot().await,
             ReaderConnection::MySql(reader) => reader.begin_snapshot().await,
+        }
+    }
+
+    /// Whether what was to be read in a snapshot and failed like this may be read in another one: when the connection
+    /// was lost and somebody still waits. Returns after a short pause.
+    pub async fn may_begin_anew(&mut self, error: &StoreError) -> bool {
+        match &mut self.connection {
+            ReaderConnection::Sqlite(_) => false,
+            ReaderConnection::Postgres(reader) => reader.may_begin_anew(error).await,
+            ReaderConnection::MySql(reader) => reader.may_begin_anew(error).await,
         }
     }
 

@@ -157,9 +157,10 @@ impl<L: Link> Pool<L> {
                 .build()
                 .map_err(|error| StoreError::misuse(error.to_string()))
         };
-        let (writers, readers) =
-            (pool(Role::Writer, options.writers.max(1))?, pool(Role::Reader, options.readers.max(1))?);
-        let long_permits = Arc::new(Semaphore::new(options.readers.saturating_sub(1).max(1)));
+        // One of them is never taken for long.
+        let readers = options.readers.max(2);
+        let long_permits = Arc::new(Semaphore::new(readers - 1));
+        let (writers, readers) = (pool(Role::Writer, options.writers.max(1))?, pool(Role::Reader, readers)?);
         let opened = Self { address, options, writers, readers, long_permits };
         drop(opened.patiently(&opened.readers, Instant::now() + opened.options.patience).await?);
         Ok(opened)
@@ -187,8 +188,9 @@ impl<L: Link> Pool<L> {
     /// Begins a transaction before the deadline, and holds all of it to that deadline.
     pub(super) async fn begin(&self, deadline: Option<Instant>) -> Result<Transaction<L>, StoreError> {
         let patience = deadline.unwrap_or_else(|| Instant::now() + self.options.patience);
+        let mut pause = FIRST_PAUSE;
         loop {
-            let mut link = self.patiently(&self.writers, patience).await?;
+            let mut link = self.patiently(&self.writers, patience).await.map_err(outage)?;
             match self.within(deadline, link.link()?.begin(Access::Write)).await {
                 Ok(()) => {
                     return Ok(Transaction {
@@ -198,9 +200,11 @@ impl<L: Link> Pool<L> {
                     });
                 }
                 // One that had been idle for long. The next is a fresh one.
-                Err(StoreError::ConnectionLost(_)) if Instant::now() < patience => {
+                Err(StoreError::ConnectionLost(_)) if Instant::now() + pause < patience => {
                     link.forget();
                     self.forget_idle(&self.writers);
+                    sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 Err(error) => {
                     link.forget();
@@ -299,6 +303,15 @@ async fn within<T>(
         .unwrap_or_else(|late| Err(lost(late)))
 }
 
+/// A database that was opened once and now refuses to let anybody in (a password or certificate is being changed, say)
+/// is as good as away: the commands and queries that wait for it are not at fault.
+fn outage(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unsupported { .. } => StoreError::ConnectionLost(error.into()),
+        error => error,
+    }
+}
+
 fn lost(cause: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::ConnectionLost(cause.into())
 }
@@ -310,13 +323,15 @@ struct Held<L: Link> {
 }
 
 enum Kept<L: Link> {
-    Pooled(Object<Maker<L>>),
+    // Boxed, for a connection may be large, and moves from hand to hand.
+    Pooled(Box<Object<Maker<L>>>),
     Aside(Box<L>),
 }
 
 impl<L: Link> Held<L> {
+    /// As it comes from the pool it may go back there.
     fn pooled(object: Object<Maker<L>>) -> Self {
-        Self { link: Some(Kept::Pooled(object)), is_reliable: false }
+        Self { link: Some(Kept::Pooled(Box::new(object))), is_reliable: true }
     }
 
     fn aside(link: L) -> Self {
@@ -341,7 +356,7 @@ impl<L: Link> Held<L> {
     /// Closes the connection.
     fn forget(&mut self) {
         if let Some(Kept::Pooled(object)) = self.link.take() {
-            drop(Object::take(object));
+            drop(Object::take(*object));
         }
     }
 }
@@ -445,7 +460,8 @@ impl<L: Link> Reader<L> {
             if self.in_snapshot {
                 return Err(StoreError::misuse("the snapshot was lost"));
             }
-            self.link = Some(self.pool.patiently(&self.pool.readers, self.patience).await?);
+            let held = self.pool.patiently(&self.pool.readers, self.patience).await;
+            self.link = Some(held.map_err(outage)?);
         }
         self.link.as_mut().ok_or_else(|| StoreError::misuse("there is no connection"))
     }
@@ -455,6 +471,7 @@ impl<L: Link> Reader<L> {
             return Err(StoreError::misuse("a snapshot is open already"));
         }
         let pool = Arc::clone(&self.pool);
+        let mut pause = FIRST_PAUSE;
         loop {
             let held = self.held().await?;
             match pool.promptly(held.link()?.begin(Access::Snapshot)).await {
@@ -462,13 +479,25 @@ impl<L: Link> Reader<L> {
                     self.in_snapshot = true;
                     return Ok(());
                 }
-                Err(StoreError::ConnectionLost(_)) if Instant::now() < self.patience => {
+                Err(StoreError::ConnectionLost(_)) if Instant::now() + pause < self.patience => {
                     self.link = None;
                     pool.forget_idle(&pool.readers);
+                    sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether somebody still waits for what failed like this, and another connection may help; after a short pause.
+    pub(super) async fn may_begin_anew(&self, error: &StoreError) -> bool {
+        let may_help = matches!(error, StoreError::ConnectionLost(_)) || error.is_retryable();
+        let is_awaited = Instant::now() + FIRST_PAUSE < self.patience;
+        if may_help && is_awaited {
+            sleep(FIRST_PAUSE).await;
+        }
+        may_help && is_awaited
     }
 
     pub(super) async fn end_snapshot(&mut self) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! Many rows on their way into the database, as one parameter.
 
-use super::Value;
+use super::{Row, Value};
 use crate::StoreError;
 use std::fmt::Write as _;
 
@@ -86,10 +86,22 @@ impl Rows {
     /// When the row is empty or not as wide as the first one, which is a fault in the calling code.
     pub fn push<const WIDTH: usize>(&mut self, row: [Cell<'_>; WIDTH]) {
         const { assert!(WIDTH > 0, "a row has at least one column") };
+        self.append(row.into_iter());
+    }
+
+    /// Appends a row as it was read, all columns of it.
+    ///
+    /// # Panics
+    /// As [`Rows::push`].
+    pub fn push_read(&mut self, row: &Row) {
+        self.append(row.values().iter().map(Cell::from));
+    }
+
+    fn append<'a>(&mut self, row: impl ExactSizeIterator<Item = Cell<'a>>) {
         if self.cells.is_empty() {
-            self.width = WIDTH;
+            self.width = row.len();
         }
-        assert_eq!(self.width, WIDTH, "all rows have the same columns");
+        assert_eq!(self.width, row.len(), "all rows have the same columns");
         for cell in row {
             let stored = match cell {
                 Cell::Null => Stored::Null,
@@ -241,6 +253,9 @@ mod tests {
         rows.push([Cell::from(true)]);
         assert_eq!(json(&rows), "[[1]]");
         assert_eq!(json(&Rows::of_ints([3, 4])), "[[3],[4]]");
+        let mut rows = Rows::new();
+        rows.push_read(&Row::new(vec![i64::MIN.into(), Value::Null, "ä".into()]));
+        assert_eq!(json(&rows), "[[-9223372036854775808,null,\"ä\"]]");
     }
 
     #[test]

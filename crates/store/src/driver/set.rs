@@ -1,5 +1,6 @@
 //! Statements over many rows at once: one constant text per table and database, whatever the number of rows.
 
+use super::dialect::RowSource;
 use super::{Dialect, Kind, Rows};
 use crate::StoreError;
 
@@ -67,14 +68,16 @@ impl SetStatement {
     }
 
     /// The statement in one dialect. Its only parameter is the rows.
-    pub(super) fn sql(self, dialect: Dialect) -> Result<String, StoreError> {
-        let sql = match self {
-            Self::Insert(rows) => insert(rows),
-            Self::Upsert(rows) => upsert(rows, dialect),
-            Self::Update(rows) => update(rows, dialect),
-            Self::Delete(rows) => delete(rows, dialect),
+    pub(super) fn sql(self, dialect: Dialect, row_source: RowSource) -> Result<String, StoreError> {
+        let sql = match (self, row_source) {
+            (Self::Insert(rows), RowSource::Json) => insert(rows),
+            (Self::Insert(rows), RowSource::Literals) => insert_values(rows),
+            (Self::Upsert(rows), RowSource::Json) => upsert(rows, dialect),
+            (Self::Upsert(rows), RowSource::Literals) => upsert_values(rows),
+            (Self::Update(rows), _) => update(rows, dialect),
+            (Self::Delete(rows), _) => delete(rows, dialect),
         };
-        Ok(dialect.expand(&sql)?.into_owned())
+        Ok(dialect.expand_with(&sql, row_source)?.into_owned())
     }
 }
 
@@ -180,8 +183,13 @@ fn on_conflict(rows: &TableRows) -> String {
 
 /// `{rows:a int, b text} r`
 fn source<'a>(columns: impl IntoIterator<Item = &'a Column>) -> String {
+    format!("{{rows:{}}} r", described(columns))
+}
+
+/// `a int, b text`
+fn described<'a>(columns: impl IntoIterator<Item = &'a Column>) -> String {
     let list: Vec<_> = columns.into_iter().map(|(name, kind)| format!("{name} {}", kind.word())).collect();
-    format!("{{rows:{}}} r", list.join(", "))
+    list.join(", ")
 }
 
 /// The names, each in the frame `before…after`, separated.
@@ -214,13 +222,29 @@ fn upsert(rows: &TableRows, dialect: Dialect) -> String {
         // Without WHERE, SQLite would read ON as part of a join.
         return format!("{insert} WHERE true{}", on_conflict(rows));
     }
+    format!("{insert} {}", on_duplicate_key(rows, |name| format!("{name} = r.{name}")))
+}
+
+/// What MySQL does with a row whose key exists.
+fn on_duplicate_key(rows: &TableRows, assignment: impl Fn(&str) -> String) -> String {
     let mut values: Vec<_> = names(rows.columns).filter(|name| !rows.key.contains(name)).collect();
     if values.is_empty() {
         // MySQL has no DO NOTHING; setting the key to itself changes nothing.
         values = rows.key.to_vec();
     }
-    let set = list(values, ", ", |name| format!("{name} = r.{name}"));
-    format!("{insert} ON DUPLICATE KEY UPDATE {set}")
+    format!("ON DUPLICATE KEY UPDATE {}", list(values, ", ", assignment))
+}
+
+/// Rows that are written out need no source to be selected from, which is what every server does fastest.
+fn insert_values(rows: &TableRows) -> String {
+    let columns = list(names(rows.columns), ", ", str::to_owned);
+    format!("INSERT INTO {} ({columns}) {{values:{}}}", rows.table, described(rows.columns))
+}
+
+/// `VALUES(column)` is the word for the new value that all servers of MySQL's language know.
+fn upsert_values(rows: &TableRows) -> String {
+    let insert = insert_values(rows);
+    format!("{insert} {}", on_duplicate_key(rows, |name| format!("{name} = VALUES({name})")))
 }
 
 fn update(rows: &UpdateRows, dialect: Dialect) -> String {
@@ -232,9 +256,11 @@ fn update(rows: &UpdateRows, dialect: Dialect) -> String {
             let set = list(names(rows.set), ", ", |name| format!("{name} = r.{name}"));
             format!("UPDATE {table} SET {set} FROM {source} WHERE {same_key}")
         }
+        // Row by row, each looked up by its key: a table that was filled just now looks small to the optimizer, which
+        // would then go through the table, and through the rows anew for each of its rows.
         Dialect::MySql => {
             let set = list(names(rows.set), ", ", |name| format!("{table}.{name} = r.{name}"));
-            format!("UPDATE {table} JOIN {source} ON {same_key} SET {set}")
+            format!("UPDATE {source} STRAIGHT_JOIN {table} ON {same_key} SET {set}")
         }
     }
 }
@@ -251,7 +277,7 @@ fn delete(rows: &DeleteRows, dialect: Dialect) -> String {
             list(names(rows.key), ", ", |name| format!("r.{name}")),
         ),
         Dialect::Postgres => format!("DELETE FROM {table} USING {source} WHERE {same_key}"),
-        Dialect::MySql => format!("DELETE {table} FROM {table} JOIN {source} ON {same_key}"),
+        Dialect::MySql => format!("DELETE {table} FROM {source} STRAIGHT_JOIN {table} ON {same_key}"),
     }
 }
 
@@ -281,9 +307,11 @@ mod tests {
                               PATH '$[2]')) r";
 
     fn check(statement: SetStatement, sqlite: &str, postgres: &str, mysql: &str) {
-        assert_eq!(statement.sql(Dialect::Sqlite).unwrap(), sqlite);
-        assert_eq!(statement.sql(Dialect::Postgres).unwrap(), postgres);
-        assert_eq!(statement.sql(Dialect::MySql).unwrap(), mysql);
+        for (dialect, sql) in
+            [(Dialect::Sqlite, sqlite), (Dialect::Postgres, postgres), (Dialect::MySql, mysql)]
+        {
+            assert_eq!(statement.sql(dialect, RowSource::Json).unwrap(), sql);
+        }
     }
 
     #[test]
@@ -332,9 +360,36 @@ mod tests {
             &format!("UPDATE stock SET b = r.b, note = r.note FROM {SQLITE_ROWS} WHERE stock.a = r.a"),
             &format!("UPDATE stock SET b = r.b, note = r.note FROM {POSTGRES_ROWS} WHERE stock.a = r.a"),
             &format!(
-                "UPDATE stock JOIN {MYSQL_ROWS} ON stock.a = r.a SET stock.b = r.b, stock.note = r.note"
+                "UPDATE {MYSQL_ROWS} STRAIGHT_JOIN stock ON stock.a = r.a SET stock.b = r.b, stock.note = r.note"
             ),
         );
+    }
+
+    #[test]
+    fn rows_may_be_written_out_for_mysql() {
+        let values = "INSERT INTO stock (a, b, note) {values:a int, b int, note text}";
+        for (statement, sql) in [
+            (SetStatement::Insert(&STOCK), values.to_owned()),
+            (SetStatement::Upsert(&STOCK), format!("{values} ON DUPLICATE KEY UPDATE note = VALUES(note)")),
+            (
+                SetStatement::Upsert(&KEYS),
+                "INSERT INTO seen (a) {values:a int} ON DUPLICATE KEY UPDATE a = VALUES(a)".to_owned(),
+            ),
+            (
+                SetStatement::Update(&CHANGE),
+                "UPDATE {rows:a int, b int, note text} r STRAIGHT_JOIN stock ON stock.a = r.a \
+                 SET stock.b = r.b, stock.note = r.note"
+                    .to_owned(),
+            ),
+            (
+                SetStatement::Delete(&GONE),
+                "DELETE stock FROM {rows:a int, b int} r STRAIGHT_JOIN stock \
+                 ON stock.a = r.a AND stock.b = r.b"
+                    .to_owned(),
+            ),
+        ] {
+            assert_eq!(statement.sql(Dialect::MySql, RowSource::Literals).unwrap(), sql);
+        }
     }
 
     #[test]
@@ -361,8 +416,8 @@ mod tests {
              (SELECT value->>0 AS a, value->>1 AS b FROM jsonb_each(?)) r)",
             "DELETE FROM stock USING (SELECT (e->>0)::bigint AS a, (e->>1)::bigint AS b \
              FROM jsonb_array_elements($1::jsonb) e) r WHERE stock.a = r.a AND stock.b = r.b",
-            "DELETE stock FROM stock JOIN JSON_TABLE(?, '$[*]' COLUMNS(a BIGINT PATH '$[0]', \
-             b BIGINT PATH '$[1]')) r ON stock.a = r.a AND stock.b = r.b",
+            "DELETE stock FROM JSON_TABLE(?, '$[*]' COLUMNS(a BIGINT PATH '$[0]', b BIGINT PATH '$[1]')) r \
+             STRAIGHT_JOIN stock ON stock.a = r.a AND stock.b = r.b",
         );
     }
 }

@@ -1,6 +1,7 @@
 //! SQLite, in a file: one connection that writes and a few that read.
 
 use super::checkpointer::{Checkpointer, Step, plan};
+use super::dialect::RowSource;
 use super::rows::nul_refused;
 use super::set::SetStatement;
 use super::texts::Texts;
@@ -193,7 +194,7 @@ impl Connection {
         // statements anew each time a parameter is bound.
         raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(classify)?;
         raw.set_prepared_statement_cache_capacity(options.statement_cache);
-        let texts = Texts::new(Dialect::Sqlite);
+        let texts = Texts::new(Dialect::Sqlite, RowSource::Json);
         Ok(Self {
             raw,
             texts,

@@ -1,6 +1,7 @@
 //! The statements a connection has already translated.
 
 use super::Dialect;
+use super::dialect::RowSource;
 use super::set::{SetStatement, single_sql};
 use crate::StoreError;
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ use std::collections::hash_map::Entry;
 #[derive(Debug)]
 pub(super) struct Texts {
     dialect: Dialect,
+    row_source: RowSource,
     /// Address and length, and what the text became.
     constant: HashMap<(usize, usize), Cow<'static, str>>,
     sets: HashMap<(usize, u8), String>,
@@ -20,21 +22,22 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    pub(super) fn new(dialect: Dialect) -> Self {
-        Self { dialect, constant: HashMap::new(), sets: HashMap::new(), singles: HashMap::new() }
+    pub(super) fn new(dialect: Dialect, row_source: RowSource) -> Self {
+        let (constant, sets, singles) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { dialect, row_source, constant, sets, singles }
     }
 
     pub(super) fn constant(&mut self, sql: &'static str) -> Result<&str, StoreError> {
         match self.constant.entry((sql.as_ptr().addr(), sql.len())) {
             Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(free) => Ok(free.insert(self.dialect.expand(sql)?)),
+            Entry::Vacant(free) => Ok(free.insert(self.dialect.expand_with(sql, self.row_source)?)),
         }
     }
 
     pub(super) fn set(&mut self, statement: SetStatement) -> Result<&str, StoreError> {
         match self.sets.entry(statement.identity()) {
             Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(free) => Ok(free.insert(statement.sql(self.dialect)?)),
+            Entry::Vacant(free) => Ok(free.insert(statement.sql(self.dialect, self.row_source)?)),
         }
     }
 

@@ -57,6 +57,12 @@ impl Row {
         Self { values }
     }
 
+    /// All values, in the order of the columns.
+    #[must_use]
+    pub fn values(&self) -> &[Value] {
+        &self.values
+    }
+
     /// The integer in a column.
     ///
     /// # Errors

@@ -65,12 +65,16 @@ impl Store {
     /// [`StoreError`].
     pub async fn orders(&self, query: &OrderQuery) -> Result<OrderListing, StoreError> {
         let mut reader = self.database().long_reader().await?;
-        reader.begin_snapshot().await?;
-        let found = list(&mut reader, query).await;
-        let ended = reader.end_snapshot().await;
-        let found = found?;
-        ended?;
-        Ok(found)
+        loop {
+            reader.begin_snapshot().await?;
+            let found = list(&mut reader, query).await;
+            let ended = reader.end_snapshot().await;
+            match found.and_then(|found| ended.map(|()| found)) {
+                // The state that the first statements have seen is gone with the connection: all from the start.
+                Err(error) if reader.may_begin_anew(&error).await => {}
+                found => return found,
+            }
+        }
     }
 }
 

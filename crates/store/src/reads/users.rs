@@ -80,7 +80,12 @@ impl Store {
         }
         let database = self.database().clone();
         let patience = database.patience();
-        self.sessions.get(id.0, patience, move |ids| sessions(database.clone(), ids)).await
+        let look_up = move |ids| sessions(database.clone(), ids);
+        match self.sessions.get(id.0, patience, look_up).await? {
+            None => Ok(None),
+            Some(Some(session)) => Ok(Some(session)),
+            Some(None) => Err(StoreError::decode(format!("user {} cannot be read", id.0))),
+        }
     }
 }
 
@@ -90,10 +95,11 @@ fn session(row: &Row, at: usize) -> Result<Session, StoreError> {
     Ok(Session { role, is_active: row.flag(at + 1)?, token_generation: row.int(at + 2)? })
 }
 
-async fn sessions(database: Database, ids: BTreeSet<i64>) -> Found<Session> {
+/// The sessions by user. A row that cannot be read is the misfortune of that user alone.
+async fn sessions(database: Database, ids: BTreeSet<i64>) -> Found<Option<Session>> {
     let ids = Rows::of_ints(ids).to_value()?;
     let found = database.reader().await?.query(SESSIONS, &[ids]).await?;
-    found.iter().map(|row| Ok((row.int(0)?, session(row, 1)?))).collect()
+    found.iter().map(|row| Ok((row.int(0)?, session(row, 1).ok()))).collect()
 }
 
 #[cfg(test)]

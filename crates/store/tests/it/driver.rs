@@ -1,78 +1,9 @@
 //! The driver: transactions, readers, set statements, errors and the schema.
 
-use crate::place::Place;
+use crate::toys::{Fixture, TOY_KEYS, TOY_NUMBERS, TOYS, rows, toy};
 use std::time::Duration;
-use store::driver::{Cell, Database, DeleteRows, Kind, Options, Rows, TableRows, UpdateRows, Value};
+use store::driver::{Cell, Kind, Options, Rows, Sets, TableRows, Value};
 use store::{StoreError, Violation};
-
-pub(crate) const CREATE_TOYS: &str = "CREATE TABLE toys (a {int} NOT NULL, b {int} NOT NULL, name {text}, \
-    n {int} NOT NULL, PRIMARY KEY (a, b), CONSTRAINT toys_n CHECK (n >= 0)) {clustered}";
-
-pub(crate) static TOYS: TableRows = TableRows {
-    table: "toys",
-    columns: &[("a", Kind::Int), ("b", Kind::Int), ("name", Kind::Text), ("n", Kind::Int)],
-    key: &["a", "b"],
-};
-pub(crate) static TOY_NUMBERS: UpdateRows =
-    UpdateRows { table: "toys", key: &[("a", Kind::Int), ("b", Kind::Int)], set: &[("n", Kind::Int)] };
-static TOY_KEYS: DeleteRows = DeleteRows { table: "toys", key: &[("a", Kind::Int), ("b", Kind::Int)] };
-
-/// A database with a table of toys.
-pub(crate) struct Fixture {
-    pub(crate) database: Database,
-    // Dropped last.
-    pub(crate) place: Place,
-}
-
-impl Fixture {
-    pub(crate) async fn with(options: Options) -> Self {
-        Self::at(Place::new().await, options).await
-    }
-
-    pub(crate) async fn at(place: Place, options: Options) -> Self {
-        let database = Database::open(place.url(), options).await.unwrap();
-        let mut transaction = database.begin().await.unwrap();
-        transaction.execute(CREATE_TOYS, &[]).await.unwrap();
-        transaction.commit().await.unwrap();
-        Self { database, place }
-    }
-
-    pub(crate) async fn new() -> Self {
-        Self::with(Options::default()).await
-    }
-
-    pub(crate) async fn toys(&self) -> Vec<(i64, i64, Option<String>, i64)> {
-        let mut reader = self.database.reader().await.unwrap();
-        let rows = reader.query("SELECT a, b, name, n FROM toys ORDER BY a, b", &[]).await.unwrap();
-        rows.into_iter()
-            .map(|mut row| {
-                (row.int(0).unwrap(), row.int(1).unwrap(), row.opt_text(2).unwrap(), row.int(3).unwrap())
-            })
-            .collect()
-    }
-
-    /// What one statement in a transaction of its own is refused for.
-    async fn refusal(&self, sql: &'static str, params: &[Value]) -> StoreError {
-        let mut transaction = self.database.begin().await.unwrap();
-        transaction.execute(sql, params).await.unwrap_err()
-    }
-
-    pub(crate) async fn insert(&self, rows: &Rows) -> Result<(), StoreError> {
-        let mut transaction = self.database.begin().await?;
-        transaction.insert_rows(&TOYS, rows).await?;
-        transaction.commit().await
-    }
-}
-
-pub(crate) fn toy(a: i64, b: i64, name: &str, n: i64) -> [Cell<'_>; 4] {
-    [a.into(), b.into(), name.into(), n.into()]
-}
-
-pub(crate) fn rows<const N: usize, const WIDTH: usize>(all: [[Cell<'_>; WIDTH]; N]) -> Rows {
-    let mut rows = Rows::new();
-    all.into_iter().for_each(|row| rows.push(row));
-    rows
-}
 
 #[tokio::test]
 async fn set_statements_do_what_they_say() {
@@ -121,6 +52,112 @@ async fn a_row_source_joins_by_keys_and_every_text_survives() {
     let sql = "SELECT r.a FROM {rows:a int} r JOIN toys t ON t.a = r.a WHERE t.n = ? ORDER BY r.a";
     let found = reader.query(sql, &[keys, 0.into()]).await.unwrap();
     assert_eq!(found.iter().map(|row| row.int(0).unwrap()).collect::<Vec<_>>(), [1, 3]);
+}
+
+/// Two texts are the same when their characters are, and sort by them: also those with a space at the end.
+#[tokio::test]
+async fn texts_compare_by_character() {
+    static WORDS: TableRows =
+        TableRows { table: "words", columns: &[("word", Kind::Text), ("text", Kind::Text)], key: &["word"] };
+    const CREATE: &str = "CREATE TABLE words (word {key 16} NOT NULL, text {text} NOT NULL, PRIMARY KEY (word), \
+         CONSTRAINT words_word UNIQUE (word)) {clustered}";
+    let sorted = ["", " ", "A", "a", "a\t", "a ", "a  ", "a!", "aa", "b", "\u{e1}", "\u{ffff}", "\u{1f600}"];
+    let fixture = Fixture::new().await;
+    let mut transaction = fixture.database.begin().await.unwrap();
+    transaction.execute(CREATE, &[]).await.unwrap();
+    let mut all = Rows::new();
+    for word in sorted.iter().rev() {
+        all.push([Cell::Text(word), Cell::Text(word)]);
+    }
+    transaction.insert_rows(&WORDS, &all).await.unwrap();
+    for column in ["word", "text"] {
+        let found =
+            transaction.query_dynamic(&format!("SELECT word FROM words ORDER BY {column}"), &[]).await;
+        let found: Vec<_> = found.unwrap().iter_mut().map(|row| row.text(0).unwrap()).collect();
+        assert_eq!(found, sorted, "{column}");
+        for word in sorted {
+            let found = format!("SELECT COUNT(*) FROM words WHERE {column} = ?");
+            let found = transaction.query_dynamic(&found, &[word.into()]).await.unwrap();
+            assert_eq!(found[0].int(0).unwrap(), 1, "{column} = {word:?}");
+            let found =
+                format!("SELECT word FROM words w JOIN {{rows:asked text}} r ON w.{column} = r.asked");
+            let mut key = Rows::new();
+            key.push([Cell::Text(word)]);
+            let found = transaction.query_dynamic(&found, &[key.to_value().unwrap()]).await.unwrap();
+            assert_eq!(found.len(), 1, "{column} = {word:?}");
+            assert_eq!(found[0].as_text(0).unwrap(), word);
+        }
+    }
+    let again = rows([[Cell::Text("a "), Cell::Text("")]]);
+    assert_eq!(transaction.insert_rows(&WORDS, &again).await.unwrap_err().duplicate(), Some("words_word"));
+}
+
+/// Quotes, backslashes and what LIKE and SQL make of them elsewhere are characters like any others.
+#[tokio::test]
+async fn no_character_is_special() {
+    let odd = [
+        r"\", r"\'", "'", "''", "\"", "`", "?", "{int}", ";--", "/* */", "%", "_", "!", "\\%", r"\n", "\n",
+        ":a", "$1",
+    ];
+    let fixture = Fixture::new().await;
+    let mut transaction = fixture.database.begin().await.unwrap();
+    // Several statements at once, and one.
+    let (mut one, mut sets) = (Rows::new(), Sets::new());
+    for (text, a) in odd.iter().zip(1_i64..) {
+        sets.insert(&TOYS, rows([toy(a, 1, text, 1)]));
+        one.push(toy(a, 2, text, 1));
+    }
+    transaction.write(&sets).await.unwrap();
+    transaction.insert_rows(&TOYS, &one).await.unwrap();
+    const FIND: &str = "SELECT COUNT(*), MIN(a), MAX(a) FROM toys WHERE name = ?";
+    const LIKE: &str = "SELECT COUNT(*), MIN(a), MAX(a) FROM toys WHERE name LIKE ? ESCAPE '!'";
+    for (text, a) in odd.iter().zip(1_i64..) {
+        let pattern: String = text
+            .chars()
+            .flat_map(|one| if "%_!".contains(one) { vec!['!', one] } else { vec![one] })
+            .collect();
+        let queries = [(FIND, vec![(*text).into()]), (LIKE, vec![pattern.as_str().into()])];
+        let mut answers = transaction.query_all(&queries).await.unwrap();
+        for (sql, params) in &queries {
+            answers.push(transaction.query(sql, params).await.unwrap());
+        }
+        for found in answers {
+            let found = (0..3).map(|column| found[0].int(column).unwrap()).collect::<Vec<_>>();
+            assert_eq!(found, [2, a, a], "{text}");
+        }
+    }
+    transaction.commit().await.unwrap();
+    let found = fixture.toys().await.into_iter().map(|toy| toy.2.unwrap()).collect::<Vec<_>>();
+    assert_eq!(found, odd.iter().flat_map(|text| [*text, *text]).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn parameters_and_sums_go_to_the_ends_of_64_bits() {
+    let fixture = Fixture::new().await;
+    const INSERT: &str = "INSERT INTO toys (a, b, name, n) VALUES (?, ?, ?, ?)";
+    let all: Vec<char> = ('\u{1}'..=char::MAX).collect();
+    let texts: Vec<String> = all.chunks(65_536).map(|part| part.iter().collect()).collect();
+    let mut transaction = fixture.database.begin().await.unwrap();
+    for (text, b) in texts.iter().zip(1_i64..) {
+        let params = [i64::MIN.into(), b.into(), Value::from(text.as_str()), i64::MAX.into()];
+        assert_eq!(transaction.execute(INSERT, &params).await.unwrap(), 1);
+    }
+    let nothing = [i64::MAX.into(), i64::MIN.into(), Value::Null, 0.into()];
+    assert_eq!(transaction.execute(INSERT, &nothing).await.unwrap(), 1);
+    let refused = transaction.execute(INSERT, &[1.into(), 1.into(), "a\0b".into(), 1.into()]).await;
+    assert!(matches!(refused, Err(StoreError::Unsupported { .. })), "{refused:?}");
+    // It was refused on this side, so the transaction goes on.
+    transaction.commit().await.unwrap();
+    let toys = fixture.toys().await;
+    for (toy, (text, b)) in toys.iter().zip(texts.iter().zip(1_i64..)) {
+        assert_eq!((toy.0, toy.1, toy.3), (i64::MIN, b, i64::MAX));
+        assert!(toy.2.as_ref() == Some(text), "text {b} came back as another one");
+    }
+    assert_eq!(toys.last(), Some(&(i64::MAX, i64::MIN, None, 0)));
+    let mut reader = fixture.database.reader().await.unwrap();
+    let sums = "SELECT SUM(a), SUM(n), SUM(n) IS NULL FROM toys WHERE b = ? OR a = ?";
+    let row = reader.query(sums, &[i64::MIN.into(), i64::MAX.into()]).await.unwrap().remove(0);
+    assert_eq!((row.int(0).unwrap(), row.int(1).unwrap(), row.flag(2).unwrap()), (i64::MAX, 0, false));
 }
 
 #[tokio::test]

@@ -2,18 +2,23 @@
 
 // Said so that the lints know that functions between the tests are tests too.
 #[cfg(test)]
+mod copy;
+#[cfg(test)]
 mod driver;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod late;
+#[cfg(test)]
 mod lists;
 #[cfg(test)]
+#[expect(dead_code, reason = "each target uses a part of it")]
 mod meddling;
+#[cfg(test)]
+mod migrations;
 #[cfg(test)]
 #[expect(dead_code, reason = "each crate uses a part of it")]
 mod place;
-#[cfg(test)]
-mod postgres_only;
 #[cfg(test)]
 mod random_shop;
 #[cfg(test)]
@@ -22,6 +27,8 @@ mod reads;
 mod shop;
 #[cfg(test)]
 mod sqlite_only;
+#[cfg(test)]
+mod toys;
 #[cfg(test)]
 mod verify;
 #[cfg(test)]

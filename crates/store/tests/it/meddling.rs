@@ -11,6 +11,12 @@ const DROP_CONSTRAINTS: &str = "DO 'DECLARE found record; BEGIN \
      LOOP EXECUTE format(''ALTER TABLE %s DROP CONSTRAINT %I'', found.place, found.conname); END LOOP; END'";
 
 impl Place {
+    /// A connection to the server of a MySQL database without the store, and without a database.
+    pub(crate) async fn beside(&self) -> mysql_async::Conn {
+        let Home::Database(server, _) = self.home() else { panic!("this is not MySQL") };
+        mysql_async::Conn::new(mysql_async::Opts::from_url(server.as_str()).unwrap()).await.unwrap()
+    }
+
     /// The directory with the file.
     pub(crate) fn dir(&self) -> &std::path::Path {
         match self.home() {
@@ -56,6 +62,8 @@ impl Place {
 
 /// Has MySQL pass over every CHECK of a database from now on. MariaDB can do so for a session, and is left alone.
 async fn unguard_mysql(url: &str) {
+    // Its parameters are the store's own.
+    let url = url.split('?').next().unwrap_or(url);
     let options = mysql_async::Opts::from_url(url).unwrap();
     let mut connection = mysql_async::Conn::new(options).await.unwrap();
     let enforced = "SELECT CONCAT('ALTER TABLE ', TABLE_NAME, ' ALTER CHECK ', CONSTRAINT_NAME, ' NOT ENFORCED') \

@@ -58,9 +58,20 @@ impl Place {
         Self { url: format!("sqlite:{}", dir.path().join("test.sqlite").display()), home: Home::File(dir) }
     }
 
-    /// A schema, when PostgreSQL is being tested.
-    pub(crate) fn postgres() -> Option<Self> {
-        server().filter(|url| url.starts_with("postgres")).map(Self::schema)
+    /// A schema; PostgreSQL must be what is being tested.
+    pub(crate) fn postgres() -> Self {
+        match server().filter(|url| url.starts_with("postgres")) {
+            Some(url) => Self::schema(url),
+            None => panic!("STOCKROOM_TEST_DATABASE names no PostgreSQL: add --skip postgres_only"),
+        }
+    }
+
+    /// A database; MySQL or MariaDB must be what is being tested.
+    pub(crate) async fn mysql() -> Self {
+        match server().filter(|url| url.starts_with("mysql") || url.starts_with("mariadb")) {
+            Some(url) => Self::database(&url).await,
+            None => panic!("STOCKROOM_TEST_DATABASE names no MySQL: add --skip mysql_only"),
+        }
     }
 
     /// The schema is made by whoever migrates or writes first.
@@ -97,7 +108,7 @@ impl Place {
 
     /// The same place, reached by a URL with one more parameter.
     pub(crate) fn with_parameter(mut self, parameter: &str) -> Self {
-        self.url.push('&');
+        self.url.push(if self.url.contains('?') { '&' } else { '?' });
         self.url.push_str(parameter);
         self
     }

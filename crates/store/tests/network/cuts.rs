@@ -185,13 +185,15 @@ async fn a_batch_is_stored_once_when_the_search_for_it_is_cut() {
 /// search has given up waiting for its locks and begun anew.
 #[tokio::test]
 async fn a_commit_that_arrives_late_is_found() {
-    let mut lane = Lane::of(Work::Several).await;
-    for late in [1, 20, 200, 1500].map(Duration::from_millis) {
-        let cut = before_commit(&lane, How::Late(late), Door::Open);
-        let tally = Tally::of(&mut lane, [vec![cut]]).await;
-        assert_eq!((tally.cuts, tally.in_doubt, tally.found), (1, 1, 1), "{late:?}");
+    for work in [Work::Several, Work::New] {
+        let mut lane = Lane::of(work).await;
+        for late in [1, 20, 200, 1500].map(Duration::from_millis) {
+            let cut = before_commit(&lane, How::Late(late), Door::Open);
+            let tally = Tally::of(&mut lane, [vec![cut]]).await;
+            assert_eq!((tally.cuts, tally.in_doubt, tally.found), (1, 1, 1), "{work:?} {late:?}");
+        }
+        assert!(lane.writer_counts().conflicts > 0, "{:?}", lane.writer_counts());
     }
-    assert!(lane.writer_counts().conflicts > 0, "{:?}", lane.writer_counts());
 }
 
 /// Cuts, and changes the database before the store can look.

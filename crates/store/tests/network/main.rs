@@ -17,14 +17,24 @@ mod meddling;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod mysql_only;
+#[cfg(test)]
 #[path = "../it/place.rs"]
 #[expect(dead_code, reason = "each target uses a part of it")]
 mod place;
 #[cfg(test)]
+mod postgres_only;
+#[cfg(test)]
 mod proxy;
+#[cfg(test)]
+mod reads;
 #[cfg(test)]
 #[path = "../it/shop.rs"]
 #[expect(dead_code, reason = "shared with the other tests of the store, which use the rest")]
 mod shop;
+#[cfg(test)]
+#[path = "../it/toys.rs"]
+#[expect(dead_code, reason = "each target uses a part of it")]
+mod toys;
 #[cfg(test)]
 mod wire;

@@ -1,15 +1,18 @@
 //! Where a MySQL or MariaDB server is, and how to speak to it: what the URL says.
 //!
 //! `mysql://USER:PASSWORD@HOST1:PORT,HOST2:PORT/NAME?ssl-mode=…&ssl-ca=FILE`, or `?socket=PATH` instead of hosts.
+//! `row-source=json|literals` says how rows travel, if the server is not to decide that.
 //! Whatever is not a letter, a digit or one of `-._~` in a name, a password or a file is written as `%XX`.
 //!
 //! Architecture Invariant: no message here repeats the URL or a part of it. A password that was not encoded
 //! (`pa?ss`, `p/w`) may turn up as a host or as the name of a parameter.
 
+use super::super::dialect::RowSource;
 use crate::StoreError;
 use mysql_async::{Opts, OptsBuilder, SslOpts};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 const DEFAULT_PORT: u16 = 3306;
@@ -25,6 +28,10 @@ pub(in super::super) struct Address {
     database: String,
     pub(super) tls: Tls,
     ca: Option<PathBuf>,
+    /// How rows travel, if the server is not to decide that.
+    pub(super) row_source: Option<RowSource>,
+    /// The number of the endpoint that was of use last.
+    pub(super) last: AtomicUsize,
 }
 
 /// One server.
@@ -50,13 +57,14 @@ pub(super) enum Tls {
 
 impl fmt::Debug for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoints, database, tls, ca, .. } = self;
+        let Self { endpoints, database, tls, ca, row_source, .. } = self;
         formatter
             .debug_struct("mysql::Address")
             .field("endpoints", endpoints)
             .field("database", database)
             .field("tls", tls)
             .field("ca", ca)
+            .field("row_source", row_source)
             .finish_non_exhaustive()
     }
 }
@@ -82,7 +90,7 @@ impl Address {
                 "must name a user and a database, as in mysql://USER:PASSWORD@HOST:PORT/NAME",
             ));
         }
-        let Parameters { tls, ca, socket } = Parameters::parse(query)?;
+        let Parameters { tls, ca, socket, row_source } = Parameters::parse(query)?;
         let endpoints = match socket {
             Some(path) if hosts.is_empty() || hosts == "localhost" => vec![Endpoint::Socket(path)],
             Some(_) => return Err(refused("names a socket as well as hosts: one of them is too many")),
@@ -92,7 +100,7 @@ impl Address {
             // The driver takes the provider of the process. Whoever installed one before has chosen ring, too.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
-        Ok(Self { endpoints, user, password, database, tls, ca })
+        Ok(Self { endpoints, user, password, database, tls, ca, row_source, last: AtomicUsize::new(0) })
     }
 
     /// What the driver needs to know to connect to a server. `name` is what the certificate is to be made for, if not
@@ -145,22 +153,32 @@ struct Parameters {
     tls: Tls,
     ca: Option<PathBuf>,
     socket: Option<String>,
+    row_source: Option<RowSource>,
 }
 
 impl Parameters {
     fn parse(query: &str) -> Result<Self, StoreError> {
-        let (mut tls, mut ca, mut socket) = (None, None, None);
+        let (mut tls, mut ca, mut socket, mut row_source) = (None, None, None, None);
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             match parameter.split_once('=') {
                 Some(("ssl-mode", mode)) => tls = Some(mode_of(mode)?),
                 Some(("ssl-ca", file)) => ca = Some(readable(decoded(file)?)?),
                 Some(("socket", path)) => socket = Some(decoded(path)?),
-                _ => return Err(refused("has an unknown parameter; known are ssl-mode, ssl-ca and socket")),
+                Some(("row-source", "json")) => row_source = Some(RowSource::Json),
+                Some(("row-source", "literals")) => row_source = Some(RowSource::Literals),
+                Some(("row-source", _)) => {
+                    return Err(refused("has an unknown row-source; known are json and literals"));
+                }
+                _ => {
+                    return Err(refused(
+                        "has an unknown parameter; known are ssl-mode, ssl-ca, socket and row-source",
+                    ));
+                }
             }
         }
         // Who names an authority wants the certificate to be from it.
         let tls = tls.unwrap_or(if ca.is_some() { Tls::VerifyCa } else { Tls::Preferred });
-        Ok(Self { tls, ca, socket })
+        Ok(Self { tls, ca, socket, row_source })
     }
 }
 
@@ -261,6 +279,17 @@ mod tests {
     }
 
     #[test]
+    fn rows_travel_as_the_url_or_the_server_says() {
+        for (query, row_source) in [
+            ("", None),
+            ("?row-source=json", Some(RowSource::Json)),
+            ("?ssl-mode=DISABLED&row-source=literals", Some(RowSource::Literals)),
+        ] {
+            assert_eq!(Address::parse(&format!("mysql://u@h/d{query}")).unwrap().row_source, row_source);
+        }
+    }
+
+    #[test]
     fn encryption_is_what_the_url_asks_for() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let file = file.path().display();
@@ -304,6 +333,7 @@ mod tests {
             "mysql://u:p@h/d?ssl-mode=secret",
             "mysql://u:p@h/d?ssl-ca=/no/such/secret",
             "mysql://u:p@h/d?sslmode=require",
+            "mysql://u:p@h/d?row-source=secret",
         ] {
             let error = Address::parse(url).unwrap_err();
             assert!(matches!(error, StoreError::Unsupported { .. }), "{url}: {error:?}");

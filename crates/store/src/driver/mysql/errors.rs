@@ -4,6 +4,33 @@ use super::super::network::Role;
 use crate::{Cause, StoreError, Violation};
 use mysql_async::{DriverError, Error, IoError, ServerError};
 
+/// What the server said, as far as the log may know: not the values.
+#[derive(Debug, thiserror::Error)]
+#[error("ERROR {code} ({state}): {message}")]
+struct Said {
+    code: u16,
+    state: String,
+    message: String,
+}
+
+impl Said {
+    fn cause(error: ServerError) -> Cause {
+        let ServerError { code, message, state } = error;
+        let message = match code {
+            1062 | 1586 => {
+                let key = last_quoted(&message).unwrap_or_default();
+                format!("Duplicate entry for key '{key}'")
+            }
+            // Quoted in these are values, or SQL with values in it.
+            1064 | 1292 | 1366 | 1411 | 1525 | 1690 | 3140 | 3141 => {
+                message.split_once('\'').map_or(message.as_str(), |(before, _)| before).trim_end().to_owned()
+            }
+            _ => message,
+        };
+        Self { code, state, message }.into()
+    }
+}
+
 /// What was under way when an error came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -28,8 +55,8 @@ pub(super) fn classify(error: Error, stage: Stage) -> StoreError {
 /// says so when the others had something earlier.
 fn of_commit(error: ServerError) -> StoreError {
     match error.code {
-        DEADLOCK | GROUP_ROLLED_BACK => StoreError::Conflict(error.into()),
-        _ => StoreError::ConnectionLost(error.into()),
+        DEADLOCK | GROUP_ROLLED_BACK => StoreError::Conflict(Said::cause(error)),
+        _ => StoreError::ConnectionLost(Said::cause(error)),
     }
 }
 
@@ -59,14 +86,14 @@ fn of_server(error: ServerError, stage: Stage) -> StoreError {
         1264 | 1265 | 1292 | 1366 | 1406 => constraint(Violation::Other, None),
         _ => return of_condition(error, stage),
     };
-    StoreError::Constraint { violation, detail, source: error.into() }
+    StoreError::Constraint { violation, detail, source: Said::cause(error) }
 }
 
 /// Errors that are about the state of the server rather than about a value.
 fn of_condition(error: ServerError, stage: Stage) -> StoreError {
     let code = error.code;
     let is_full = error.message.contains("No space left") || error.message.contains("rror 28 ");
-    let cause = Cause::from(error);
+    let cause = Said::cause(error);
     match code {
         1021 | 1114 => StoreError::Full(cause),
         1026 | 1030 if is_full => StoreError::Full(cause),
@@ -92,16 +119,16 @@ fn of_condition(error: ServerError, stage: Stage) -> StoreError {
         | 1203
         | 1226
         | 1927
-        | 1969
         | 2006
         | 2013
-        | 3024
         | 3032
         | 3100
         | 3168
         | 3169
         | 4031
         | 9001..=9005 => StoreError::ConnectionLost(cause),
+        1969 | 3024 if stage == Stage::Statement(Role::Reader) => StoreError::TooSlow(cause),
+        1969 | 3024 => StoreError::ConnectionLost(cause),
         // A server that only reads is asked by mistake: another one is to be written to.
         1290 | 1836 => StoreError::ConnectionLost(cause),
         1792 if stage != Stage::Statement(Role::Reader) => StoreError::ConnectionLost(cause),
@@ -180,8 +207,8 @@ pub(in super::super) fn is_done_already(error: &StoreError) -> bool {
         return false;
     };
     cause
-        .downcast_ref::<ServerError>()
-        .is_some_and(|error| matches!(error.code, 1050 | 1060 | 1061 | 1062 | 1091 | 1826))
+        .downcast_ref::<Said>()
+        .is_some_and(|said| matches!(said.code, 1050 | 1060 | 1061 | 1062 | 1091 | 1826))
 }
 
 /// The last of the words in `'…'`: a message may begin with a value that has quotes itself.
@@ -239,6 +266,20 @@ mod tests {
                 panic!("{message}")
             };
             assert_eq!((found, detail.as_str()), (violation, name), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_log_does_not_learn_the_values() {
+        for (code, message) in [
+            (1062, "Duplicate entry 'secret' for key 'users_email'"),
+            (1366, "Incorrect string value: 'secret' for column `d`.`t`.`c` at row 1"),
+            (1064, "You have an error in your SQL syntax near 'secret' at line 1"),
+            (1690, "BIGINT value is out of range in 'secret'"),
+        ] {
+            let error = classify(server(code, message), WRITER);
+            assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+            assert!(format!("{error:?}").contains(&code.to_string()), "{error:?}");
         }
     }
 

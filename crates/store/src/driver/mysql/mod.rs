@@ -4,6 +4,8 @@
 
 mod address;
 mod errors;
+mod farewell;
+mod script;
 mod session;
 mod statements;
 mod values;
@@ -21,12 +23,10 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, DriverError, Error, IoError, Params, Statement};
 use session::Server;
 use statements::{Statements, Text};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
-/// How long a good-bye may take.
-const FAREWELL: Duration = Duration::from_secs(1);
 /// A connection that has been silent for longer is asked whether it still works before a transaction relies on it.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -37,6 +37,10 @@ const NULL: &str = "[]";
 pub(super) struct Connection {
     /// Absent while it is dropped.
     conn: Option<Conn>,
+    /// Which server it leads to.
+    server: String,
+    /// Whether the answer to a statement is awaited.
+    is_busy: bool,
     role: Role,
     // Boxed, for it moves from hand to hand and is large otherwise.
     statements: Box<Statements>,
@@ -47,13 +51,10 @@ pub(super) struct Connection {
     idle_limit: Duration,
 }
 
-/// Closes the socket. The server is told good-bye if it listens; whatever transaction was open, it rolls back.
 impl Drop for Connection {
     fn drop(&mut self) {
-        let Some(conn) = self.conn.take() else { return };
-        // Outside a runtime nothing is said.
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(timeout(FAREWELL, conn.disconnect()));
+        if let Some(conn) = self.conn.take() {
+            farewell::close(conn, self.is_busy, std::mem::take(&mut self.server));
         }
     }
 }
@@ -78,10 +79,13 @@ impl Connection {
             return Err(StoreError::ConnectionLost("the database server only reads at present".into()));
         }
         server.prepare(&mut conn, role, options).await?;
+        let row_source = address.row_source.unwrap_or(server.row_source());
         Ok(Self {
             conn: Some(conn),
+            server: server.identity(),
+            is_busy: false,
             role,
-            statements: Box::new(Statements::new(options.statement_cache)),
+            statements: Box::new(Statements::new(options.statement_cache, row_source)),
             max_packet: server.max_packet(),
             last_used: Instant::now(),
             idle_limit: server.idle_limit(role, options),
@@ -89,13 +93,21 @@ impl Connection {
     }
 
     fn conn(&mut self) -> Result<&mut Conn, StoreError> {
-        self.last_used = Instant::now();
         self.conn.as_mut().ok_or_else(|| StoreError::misuse("the connection was closed"))
+    }
+
+    fn done(&mut self) {
+        self.is_busy = false;
+        self.last_used = Instant::now();
     }
 
     /// BEGIN and its like: no parameters, no answer.
     async fn control(&mut self, sql: &str, stage: Stage) -> Result<(), StoreError> {
-        self.conn()?.query_drop(sql).await.map_err(|error| classify(error, stage))
+        // A COMMIT that nobody waits for any more comes to its end by itself, and others wait for that.
+        self.is_busy = stage != Stage::Commit;
+        let answer = self.conn()?.query_drop(sql).await;
+        self.done();
+        answer.map_err(|error| classify(error, stage))
     }
 
     async fn run(&mut self, text: Text<'_>, params: Vec<mysql_async::Value>) -> Result<Answer, StoreError> {
@@ -152,12 +164,93 @@ impl Connection {
         self.conn()?.close(statement).await.map_err(|error| classify(error, Stage::Statement(role)))
     }
 
-    async fn run_set(&mut self, set: SetStatement, rows: &Rows) -> Result<u64, StoreError> {
-        let params = values::rows_parameter(rows.to_json(NULL)?, self.max_packet)?;
-        match self.run(Text::Set(set), params).await {
-            Ok(answer) => Ok(answer.affected),
-            Err(error) => Err(with_key_name(error, set)),
+    /// Runs statements in their order, in one round trip if they fit into one packet. An error tells which it was of.
+    async fn run_all(&mut self, all: &[(Text<'_>, Vec<Value>)]) -> Result<Vec<Answer>, (usize, StoreError)> {
+        if all.len() > 1
+            && let Some(script) = self.script(all).map_err(|error| (0, error))?
+        {
+            return self.run_script(script, all.len()).await;
         }
+        let mut answers = Vec::with_capacity(all.len());
+        for (text, params) in all {
+            let answer = self.run_one(*text, params).await;
+            answers.push(answer.map_err(|error| (answers.len(), error))?);
+        }
+        Ok(answers)
+    }
+
+    /// Runs a script of so many statements.
+    async fn run_script(
+        &mut self,
+        script: String,
+        statements: usize,
+    ) -> Result<Vec<Answer>, (usize, StoreError)> {
+        self.is_busy = true;
+        let answers = self.ask_script(script, statements).await;
+        self.done();
+        answers
+    }
+
+    async fn ask_script(
+        &mut self,
+        script: String,
+        statements: usize,
+    ) -> Result<Vec<Answer>, (usize, StoreError)> {
+        let stage = Stage::Statement(self.role);
+        let told = |at: usize| move |error| (at, classify(error, stage));
+        let conn = self.conn().map_err(|error| (0, error))?;
+        let mut answers = Vec::with_capacity(statements);
+        let mut result = conn.query_iter(script).await.map_err(told(0))?;
+        for at in 0..statements {
+            // Asked for first: reading the last row also reads how the next statement begins.
+            let affected = result.affected_rows();
+            let rows = result.collect().await.map_err(told(at))?;
+            answers.push(Answer { rows, affected });
+        }
+        Ok(answers)
+    }
+
+    async fn run_one(&mut self, text: Text<'_>, params: &[Value]) -> Result<Answer, StoreError> {
+        if let Some(unfinished) = self.statements.unfinished(text)? {
+            let mut sql = String::new();
+            script::append(&mut sql, &unfinished, params)?;
+            values::fits(sql.len(), self.max_packet)?;
+            self.is_busy = true;
+            let rows = self.conn()?.query(sql).await;
+            let answer = self.answer(rows).await;
+            self.done();
+            return answer;
+        }
+        let params = values::parameters(params, self.max_packet)?;
+        self.is_busy = true;
+        let answer = self.run(text, params).await;
+        self.done();
+        answer
+    }
+
+    /// All statements as one text, unless it is more than the server takes.
+    fn script(&mut self, all: &[(Text<'_>, Vec<Value>)]) -> Result<Option<String>, StoreError> {
+        let mut script = String::new();
+        for (text, params) in all {
+            script::append(&mut script, &self.statements.sql(*text)?, params)?;
+        }
+        Ok(self.if_it_fits(script))
+    }
+
+    /// The same of statements over rows.
+    fn set_script(&mut self, sets: &[(SetStatement, &Rows)]) -> Result<Option<String>, StoreError> {
+        let mut script = String::new();
+        for (set, rows) in sets {
+            if !script::append_set(&mut script, *set, rows)? {
+                let sql = self.statements.sql(Text::Set(*set))?;
+                script::append(&mut script, &sql, &[Value::Text(rows.to_json(NULL)?)])?;
+            }
+        }
+        Ok(self.if_it_fits(script))
+    }
+
+    fn if_it_fits(&self, script: String) -> Option<String> {
+        Some(script).filter(|script| values::fits(script.len(), self.max_packet).is_ok())
     }
 }
 
@@ -214,11 +307,18 @@ impl Link for Connection {
     async fn connect(address: &Address, role: Role, options: &Options) -> Result<Self, StoreError> {
         let give_up = Instant::now() + options.connect_timeout;
         let mut failure = StoreError::ConnectionLost("there is no host to connect to".into());
-        for (endpoint, left) in address.endpoints.iter().zip((1..=address.endpoints.len()).rev()) {
+        let (count, first) = (address.endpoints.len(), address.last.load(Ordering::Relaxed));
+        for step in 0..count {
+            // Beginning with the one that was of use last, so that one that is gone costs its time once.
+            let number = (first + step) % count;
+            let (endpoint, left) = (&address.endpoints[number], count - step);
             // Each leaves time for those after it.
             let share = give_up.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(1);
             failure = match timeout(share, Self::open(address, endpoint, role, options)).await {
-                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Ok(connection)) => {
+                    address.last.store(number, Ordering::Relaxed);
+                    return Ok(connection);
+                }
                 Ok(Err(StoreError::ConnectionLost(cause))) => StoreError::ConnectionLost(cause),
                 Ok(Err(error)) => return Err(error),
                 Err(late) => StoreError::ConnectionLost(late.into()),
@@ -256,8 +356,7 @@ impl Link for Connection {
     }
 
     async fn query(&mut self, sql: Sql<'_>, params: &[Value]) -> Result<Vec<Row>, StoreError> {
-        let params = values::parameters(params, self.max_packet)?;
-        let answer = self.run(Text::Sql(sql), params).await?;
+        let answer = self.run_one(Text::Sql(sql), params).await?;
         answer.rows.into_iter().map(values::row).collect()
     }
 
@@ -265,23 +364,32 @@ impl Link for Connection {
         &mut self,
         queries: &[(&'static str, Vec<Value>)],
     ) -> Result<Vec<Vec<Row>>, StoreError> {
-        let mut answers = Vec::with_capacity(queries.len());
-        for (sql, params) in queries {
-            answers.push(self.query(Sql::Constant(sql), params).await?);
-        }
-        Ok(answers)
+        let all: Vec<_> =
+            queries.iter().map(|(sql, params)| (Text::Sql(Sql::Constant(sql)), params.clone())).collect();
+        let answers = self.run_all(&all).await.map_err(|(_, error)| error)?;
+        answers.into_iter().map(|answer| answer.rows.into_iter().map(values::row).collect()).collect()
     }
 
     async fn execute(&mut self, sql: Sql<'_>, params: &[Value]) -> Result<u64, StoreError> {
-        let params = values::parameters(params, self.max_packet)?;
-        self.run(Text::Sql(sql), params).await.map(|answer| answer.affected)
+        self.run_one(Text::Sql(sql), params).await.map(|answer| answer.affected)
     }
 
     async fn run_sets(&mut self, sets: &[(SetStatement, &Rows)]) -> Result<Vec<u64>, StoreError> {
-        let mut affected = Vec::with_capacity(sets.len());
-        for (set, rows) in sets {
-            affected.push(self.run_set(*set, rows).await?);
-        }
-        Ok(affected)
+        let script = if sets.len() > 1 { self.set_script(sets)? } else { None };
+        let answers = match script {
+            Some(script) => self.run_script(script, sets.len()).await,
+            None => {
+                let mut all = Vec::with_capacity(sets.len());
+                for (set, rows) in sets {
+                    all.push((Text::Set(*set), vec![Value::Text(rows.to_json(NULL)?)]));
+                }
+                self.run_all(&all).await
+            }
+        };
+        let answers = answers.map_err(|(at, error)| match sets.get(at) {
+            Some((set, _)) => with_key_name(error, *set),
+            None => error,
+        })?;
+        Ok(answers.iter().map(|answer| answer.affected).collect())
     }
 }

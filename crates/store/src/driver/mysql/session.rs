@@ -1,6 +1,7 @@
 //! What is asked of a server, and said to it, when a connection has been opened.
 
 use super::super::Options;
+use super::super::dialect::RowSource;
 use super::super::network::Role;
 use super::errors::{Stage, classify};
 use crate::StoreError;
@@ -15,10 +16,13 @@ const ASKED: &str = "SHOW VARIABLES WHERE Variable_name IN ('version', 'read_onl
      'innodb_read_only', 'max_allowed_packet', 'wait_timeout', 'wsrep_on', 'wsrep_sync_wait', \
      'innodb_lock_wait_timeout', 'lock_wait_timeout', 'idle_transaction_timeout', \
      'idle_write_transaction_timeout', 'max_statement_time', 'max_execution_time', 'lc_messages', \
-     'sql_safe_updates')";
+     'sql_safe_updates', 'tidb_txn_mode', 'hostname', 'port')";
 
 /// What the rules of SQL are. None of our SQL has a backslash or a double quote in it.
 const SQL_MODE: &str = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION";
+
+/// What stands in TiDB's version, before its own number.
+const TIDB: &str = "-TiDB-";
 
 /// What a server without an answer is taken to allow in a packet: MySQL's least sensible setting.
 const SMALLEST_PACKET: usize = 1 << 20;
@@ -50,12 +54,23 @@ impl Server {
 
     /// Speaks MySQL's language under a version number of its own.
     fn is_tidb(&self) -> bool {
-        self.text("version").contains("-TiDB-")
+        self.text("version").contains(TIDB)
+    }
+
+    /// How rows travel to it.
+    pub(super) fn row_source(&self) -> RowSource {
+        // TiDB lists JSON_TABLE among what it does not have.
+        if self.is_tidb() { RowSource::Literals } else { RowSource::Json }
     }
 
     /// Whether it would refuse to write, as a replica does, or let those write whom it trusts with everything.
     pub(super) fn is_read_only(&self) -> bool {
         ["read_only", "super_read_only", "innodb_read_only"].iter().any(|name| self.is_on(name))
+    }
+
+    /// Which of several servers it is that one address may lead to.
+    pub(super) fn identity(&self) -> String {
+        format!("{}:{}", self.text("hostname"), self.text("port"))
     }
 
     pub(super) fn max_packet(&self) -> usize {
@@ -73,16 +88,24 @@ impl Server {
 
     fn check_version(&self) -> Result<(), StoreError> {
         let version = self.text("version");
+        let (version, least) = match version.split_once(TIDB) {
+            // It knows the collation from then on. A build without a number is taken at its word.
+            Some((_, own)) => match own.strip_prefix('v') {
+                Some(number) => (number, (7, 4, 0)),
+                None => return Ok(()),
+            },
+            None if self.is_mariadb() => (version, (10, 6, 0)),
+            None => (version, (8, 0, 17)),
+        };
         let number = version.split(|character: char| character != '.' && !character.is_ascii_digit()).next();
         let mut parts = number.unwrap_or_default().split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         let mut part = || parts.next().unwrap_or(0);
-        let found = (part(), part(), part());
-        let least = if self.is_mariadb() { (10, 6, 0) } else { (8, 0, 17) };
-        if found >= least || self.is_tidb() {
+        if (part(), part(), part()) >= least {
             return Ok(());
         }
         Err(StoreError::unsupported(
-            "the database server is too old: Stockroom needs MariaDB from 10.6 or MySQL from 8.0.17 on",
+            "the database server is too old: Stockroom needs MariaDB from 10.6, MySQL from 8.0.17 or TiDB \
+             from 7.4 on",
         ))
     }
 
@@ -121,14 +144,22 @@ impl Server {
         let collation = if self.is_mariadb() { "utf8mb4_nopad_bin" } else { "utf8mb4_0900_bin" };
         // A writer is always in a transaction, which begins with its first statement: one question fewer to the server.
         let (access, autocommit) = match role {
-            Role::Writer => (", READ WRITE", 0),
+            // TiDB documents one characteristic at a time, and that it does not heed this one.
+            Role::Writer if self.is_tidb() => ("", 0),
             Role::Reader if self.is_tidb() => ("", 1),
+            Role::Writer => (", READ WRITE", 0),
             Role::Reader => (", READ ONLY", 1),
         };
+        // Where conflicts are only found when they are committed, locks would lock nothing. Not said to a server that
+        // does so anyway: some allow nobody to set this.
+        let is_optimistic = self.variables.get("tidb_txn_mode").is_some_and(|mode| mode != "pessimistic");
+        let locking = if is_optimistic { ", tidb_txn_mode = 'pessimistic'" } else { "" };
+        // A node of a cluster first takes in what the others have committed, and reads then.
+        let patience = if self.is_on("wsrep_on") { ", wsrep_sync_wait = 1" } else { "" };
         format!(
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED{access}; \
              SET autocommit = {autocommit}, sql_mode = '{SQL_MODE}', foreign_key_checks = 1, \
-             character_set_client = utf8mb4, character_set_results = utf8mb4, collation_connection = {collation}"
+             character_set_client = utf8mb4, character_set_results = utf8mb4, collation_connection = {collation}{locking}{patience}"
         )
     }
 
@@ -164,10 +195,6 @@ impl Server {
                 set("max_execution_time", &statement.as_millis().max(1).to_string());
             }
         }
-        if self.is_on("wsrep_on") {
-            // A node of a cluster first takes in what the others have committed, and reads then.
-            set("wsrep_sync_wait", "1");
-        }
         set("sql_safe_updates", "0");
         // The names of constraints are read out of messages.
         set("lc_messages", "'en_US'");
@@ -175,10 +202,9 @@ impl Server {
     }
 }
 
-/// How long a transaction may do nothing: much longer than deciding takes, and as long as somebody who waits for its
-/// locks tries again.
+/// How long a transaction may do nothing. Whoever reads from elsewhere in between may take as long as a statement takes.
 fn abandoned_after(options: &Options) -> Duration {
-    options.lock_timeout * 2 + Duration::from_secs(10)
+    options.statement_timeout + Duration::from_secs(5)
 }
 
 fn whole_seconds(duration: Duration) -> u64 {
@@ -200,7 +226,8 @@ mod tests {
 
     #[test]
     fn a_server_is_told_what_it_knows() {
-        let options = Options { lock_timeout: Duration::from_millis(1500), ..Options::default() };
+        let (lock_timeout, statement_timeout) = (Duration::from_millis(1500), Duration::from_secs(8));
+        let options = Options { lock_timeout, statement_timeout, ..Options::default() };
         let mariadb = server(&[
             ("version", "10.11.19-MariaDB-0+deb12u1"),
             ("wait_timeout", "28800"),
@@ -212,20 +239,27 @@ mod tests {
         ]);
         assert_eq!(
             mariadb.limits(Role::Writer, &options),
-            "SET innodb_lock_wait_timeout = 2, idle_transaction_timeout = 13, max_statement_time = 0, \
-             wsrep_sync_wait = 1"
+            "SET innodb_lock_wait_timeout = 2, idle_transaction_timeout = 13, max_statement_time = 0"
         );
-        assert_eq!(
-            mariadb.limits(Role::Reader, &options),
-            "SET max_statement_time = 30.000, wsrep_sync_wait = 1"
-        );
+        assert_eq!(mariadb.limits(Role::Reader, &options), "SET max_statement_time = 8.000");
+        assert!(mariadb.rules(Role::Writer).ends_with(", wsrep_sync_wait = 1"));
         assert_eq!(mariadb.idle_limit(Role::Writer, &options), Duration::from_secs(28800));
         assert!(mariadb.rules(Role::Reader).contains("READ ONLY; SET autocommit = 1"));
         let mysql = server(&[("version", "8.0.19"), ("wait_timeout", "28800"), ("max_execution_time", "0")]);
         assert_eq!(mysql.limits(Role::Writer, &options), "SET wait_timeout = 13, max_execution_time = 0");
-        assert_eq!(mysql.limits(Role::Reader, &options), "SET max_execution_time = 30000");
+        assert_eq!(mysql.limits(Role::Reader, &options), "SET max_execution_time = 8000");
         assert_eq!(mysql.idle_limit(Role::Writer, &options), Duration::from_secs(13));
         assert!(mysql.rules(Role::Writer).ends_with("utf8mb4_0900_bin"));
+        let tidb = |mode| server(&[("version", "8.0.11-TiDB-v8.5.0"), ("tidb_txn_mode", mode)]);
+        assert!(tidb("").rules(Role::Writer).ends_with("utf8mb4_0900_bin, tidb_txn_mode = 'pessimistic'"));
+        let tidb = tidb("pessimistic");
+        for (role, autocommit) in [(Role::Writer, 0), (Role::Reader, 1)] {
+            let begin = format!("LEVEL READ COMMITTED; SET autocommit = {autocommit},");
+            assert!(tidb.rules(role).contains(&begin), "{}", tidb.rules(role));
+            assert!(tidb.rules(role).ends_with("utf8mb4_0900_bin"));
+        }
+        let sources = [mariadb, mysql, tidb].map(|server| server.row_source());
+        assert_eq!(sources, [RowSource::Json, RowSource::Json, RowSource::Literals]);
     }
 
     #[test]
@@ -240,6 +274,9 @@ mod tests {
             ("8.0.16", false),
             ("5.7.44-log", false),
             ("8.0.11-TiDB-v7.5.0", true),
+            ("8.0.11-TiDB-v8.5.0-alpha-21-gabc", true),
+            ("8.0.11-TiDB-None", true),
+            ("5.7.25-TiDB-v7.1.5", false),
             ("", false),
         ] {
             assert_eq!(server(&[("version", version)]).check_version().is_ok(), is_new, "{version}");

@@ -1,6 +1,7 @@
 //! The statements that a connection has prepared.
 
 use super::super::Dialect;
+use super::super::dialect::RowSource;
 use super::super::network::Sql;
 use super::super::set::SetStatement;
 use super::super::texts::Texts;
@@ -20,6 +21,7 @@ pub(super) enum Text<'a> {
 #[derive(Debug)]
 pub(super) struct Statements {
     texts: Texts,
+    row_source: RowSource,
     /// Statements whose text is in the code: by its address and length.
     constant: HashMap<(usize, usize), Statement>,
     sets: HashMap<(usize, u8), Statement>,
@@ -30,9 +32,10 @@ pub(super) struct Statements {
 }
 
 impl Statements {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize, row_source: RowSource) -> Self {
         Self {
-            texts: Texts::new(Dialect::MySql),
+            texts: Texts::new(Dialect::MySql, row_source),
+            row_source,
             constant: HashMap::new(),
             sets: HashMap::new(),
             dynamic: Vec::new(),
@@ -55,12 +58,22 @@ impl Statements {
         }
     }
 
-    /// The SQL as the server takes it.
+    /// The SQL as the server takes it, apart from rows that are to be written into it ([`Statements::unfinished`]).
     pub(super) fn sql(&mut self, text: Text<'_>) -> Result<String, StoreError> {
         match text {
             Text::Sql(Sql::Constant(sql)) => self.texts.constant(sql).map(str::to_owned),
-            Text::Sql(Sql::Dynamic(sql)) => Dialect::MySql.expand(sql).map(|sql| sql.into_owned()),
+            Text::Sql(Sql::Dynamic(sql)) => {
+                Dialect::MySql.expand_with(sql, self.row_source).map(|sql| sql.into_owned())
+            }
             Text::Set(set) => self.texts.set(set).map(str::to_owned),
+        }
+    }
+
+    /// The SQL of a statement that has its rows written into it: with others it is another text, so it is not prepared.
+    pub(super) fn unfinished(&mut self, text: Text<'_>) -> Result<Option<String>, StoreError> {
+        match self.row_source {
+            RowSource::Json => Ok(None),
+            RowSource::Literals => Ok(Some(self.sql(text)?).filter(|sql| sql.contains('{'))),
         }
     }
 

@@ -35,14 +35,8 @@ pub(super) fn parameters(params: &[Value], max_packet: usize) -> Result<Vec<Raw>
     Ok(all)
 }
 
-/// The one parameter of a statement over rows.
-pub(super) fn rows_parameter(json: String, max_packet: usize) -> Result<Vec<Raw>, StoreError> {
-    fits(json.len() + 2 * OVERHEAD_BYTES, max_packet)?;
-    Ok(vec![Raw::Bytes(json.into_bytes())])
-}
-
-/// A packet that is too large would cost the connection.
-fn fits(bytes: usize, max_packet: usize) -> Result<(), StoreError> {
+/// Whether the server takes so much at once: a packet that is too large would cost the connection.
+pub(super) fn fits(bytes: usize, max_packet: usize) -> Result<(), StoreError> {
     if bytes < max_packet {
         return Ok(());
     }
@@ -150,7 +144,6 @@ mod tests {
         assert!(parameters(std::slice::from_ref(&text), 1000).is_ok());
         let error = parameters(&[text.clone(), text], 1000).unwrap_err();
         assert!(matches!(error, StoreError::Unsupported { .. }), "{error:?}");
-        assert!(rows_parameter("x".repeat(1000), 1000).is_err());
         assert!(matches!(parameters(&["a\0".into()], 1000), Err(StoreError::Unsupported { .. })));
     }
 }

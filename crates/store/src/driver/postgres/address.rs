@@ -99,9 +99,15 @@ impl Address {
             let Some((name, raw)) = pair.split_once('=') else {
                 return Err(refused("a parameter of the database URL has no value"));
             };
-            if !own.take(name, raw)? {
+            if own.take(name, raw)? {
+                continue;
+            }
+            // The driver takes a list of ports apart by itself, one of hosts it does not.
+            for value in raw.split(|comma| comma == ',' && name == "host") {
                 rest.push(if rest.is_empty() { '?' } else { '&' });
-                rest.push_str(pair);
+                rest.push_str(name);
+                rest.push('=');
+                rest.push_str(value);
             }
         }
         let mut config: Config = format!("{place}{rest}").parse().map_err(|_| {
@@ -167,13 +173,20 @@ struct Own {
     schema: Option<String>,
     mode: Option<Mode>,
     authorities: Option<PathBuf>,
+    /// `sslrootcert=system`: nothing weaker than `verify-full` goes with it, as in libpq.
+    trusts_public_authorities: bool,
     target: Option<TargetSessionAttrs>,
     names: Vec<String>,
 }
 
 impl Own {
+    /// Whoever names authorities means them: without a mode, what is encrypted to anybody is not enough.
     fn mode(&self) -> Mode {
-        self.mode.unwrap_or(Mode::Prefer)
+        self.mode.unwrap_or(match (self.trusts_public_authorities, &self.authorities) {
+            (true, _) => Mode::VerifyFull,
+            (false, Some(_)) => Mode::VerifyCa,
+            (false, None) => Mode::Prefer,
+        })
     }
 
     /// Takes a parameter, or says that it is one to be passed on.
@@ -183,7 +196,7 @@ impl Own {
             "schema" => self.take_schema(&value)?,
             "options" => self.take_schema(&search_path(&value)?)?,
             "sslmode" => self.mode = Some(mode(&value)?),
-            "sslrootcert" if value == "system" => {}
+            "sslrootcert" if value == "system" => self.trusts_public_authorities = true,
             "sslrootcert" => self.authorities = Some(value.into()),
             "target_session_attrs" => {
                 self.target = Some(match &*value {
@@ -238,6 +251,11 @@ impl Own {
     }
 
     fn security(&self, config: &mut Config) -> Result<Option<MakeRustlsConnect>, StoreError> {
+        if self.trusts_public_authorities && self.mode() != Mode::VerifyFull {
+            return Err(refused(
+                "sslrootcert=system goes with sslmode=verify-full alone: any name has some certificate",
+            ));
+        }
         let trust = match (self.mode(), &self.authorities) {
             (Mode::Disable, _) => {
                 config.ssl_mode(SslMode::Disable);
@@ -260,6 +278,9 @@ impl Own {
             return Err(refused(
                 "the database URL names no host; a directory with a Unix socket is given as ?host=/directory",
             ));
+        }
+        if hosts.iter().any(|host| matches!(host, Host::Tcp(name) if name.contains('@'))) {
+            return Err(refused("an @ in the user or password of the database URL must be written as %40"));
         }
         if ports.len() > 1 && ports.len() != hosts.len() {
             return Err(refused("the database URL has another number of ports than of hosts"));
@@ -401,6 +422,9 @@ mod tests {
         let tcp = |name: &str| Host::Tcp(name.to_owned());
         assert_eq!(told, [(tcp("a"), 1), (tcp("b"), 5432), (tcp("::1"), 3)]);
         assert_eq!(address.hosts[0].get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+        let listed = parse("postgres:///d?host=a,b&port=1,2");
+        assert_eq!(listed.hosts[1].get_hosts(), [tcp("b")]);
+        assert_eq!(listed.hosts[1].get_ports(), [2]);
         address.was_of_use(1);
         assert_eq!(address.hosts().map(|(number, _)| number).collect::<Vec<_>>(), [1, 2, 0]);
         let any = parse("postgres://u@a,b/d?target_session_attrs=any");
@@ -454,11 +478,15 @@ mod tests {
             ("verify-ca", SslMode::Require),
             ("verify-full", SslMode::Require),
         ] {
-            let address = parse(&format!("postgres://h/d?sslmode={mode}&sslrootcert=system"));
+            let address = parse(&format!("postgres://h/d?sslmode={mode}"));
             assert_eq!(address.hosts[0].get_ssl_mode(), ssl_mode);
             assert_eq!(address.tls().is_some(), mode != "disable");
             assert_eq!(address.may_fall_back(), mode == "prefer");
+            let with_public = format!("postgres://h/d?sslmode={mode}&sslrootcert=system");
+            assert_eq!(Address::parse(&with_public).is_ok(), mode == "verify-full", "{mode}");
         }
+        let public = parse("postgres://h/d?sslrootcert=system");
+        assert_eq!((public.hosts[0].get_ssl_mode(), public.may_fall_back()), (SslMode::Require, false));
         assert!(refusal("postgres://h/d?sslmode=sure").contains("verify-full"));
         let missing = refusal("postgres://h/d?sslmode=verify-ca&sslrootcert=/no/such/file");
         assert!(missing.contains("/no/such/file"), "{missing}");
@@ -472,12 +500,16 @@ mod tests {
             ("postgres://u:secret@h:port/d", "cannot be understood"),
             ("postgres://u:secret@h/d?port=1,2", "number of ports"),
             ("postgres://u:secret@/d", "names no host"),
+            ("postgres://u:sec@ret@h/d", "%40"),
             ("postgres://u:secret@h/d?schema=%secret", "percent-encoded"),
             ("postgres://u:secret@h/d?schema=%ff", "percent-encoded"),
             ("postgres://u:secret@h/d?target_session_attrs=standby", "Stockroom writes"),
         ] {
             let message = refusal(url);
-            assert!(message.contains(word) && !message.contains("secret"), "{url}: {message}");
+            assert!(
+                message.contains(word) && !message.contains("secret") && !message.contains("ret@"),
+                "{url}: {message}"
+            );
         }
         assert_eq!(format!("{:?}", parse("postgres://u:secret@h/d")), "postgres::Address");
     }

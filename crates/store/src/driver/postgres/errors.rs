@@ -82,7 +82,9 @@ pub(super) fn of_statement(error: Error, role: Role) -> StoreError {
     }
     let state = said.code().code();
     match state {
-        "40003" | "57014" | "53300" => StoreError::ConnectionLost(cause),
+        "40003" | "53300" => StoreError::ConnectionLost(cause),
+        "57014" if role == Role::Reader => StoreError::TooSlow(cause),
+        "57014" => StoreError::ConnectionLost(cause),
         // This is a standby, or has become one. On a connection for queries, somebody wrote where one only reads.
         "25006" if role == Role::Writer => StoreError::ConnectionLost(cause),
         _ if names_statement(said) => StoreError::Conflict(cause),

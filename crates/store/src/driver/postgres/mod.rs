@@ -99,6 +99,7 @@ impl Link for Connection {
             return Err(StoreError::misuse("a transaction is open already"));
         }
         self.phase = Phase::Wanted(access);
+        self.makes_schema = false;
         match self.schema.clone() {
             Some(schema) if access == Access::Write && !schema.is_there() => {
                 self.make_schema(&schema).boxed().await
@@ -129,7 +130,6 @@ impl Link for Connection {
     }
 
     async fn roll_back(&mut self) -> Result<(), StoreError> {
-        self.makes_schema = false;
         match std::mem::replace(&mut self.phase, Phase::None) {
             Phase::None | Phase::Wanted(_) => Ok(()),
             Phase::Open | Phase::Failed => {
@@ -306,7 +306,7 @@ impl Connection {
     }
 
     /// Begins, and makes the schema as a part of the transaction. Of two servers that do so at once, the second waits
-    /// for the first and then finds it.
+    /// for the first, and is then told to try again.
     async fn make_schema(&mut self, schema: &Schema) -> Result<(), StoreError> {
         self.send_begin().await?;
         let name = schema.name().replace('\'', "''");

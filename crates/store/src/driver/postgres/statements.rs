@@ -2,6 +2,7 @@
 
 use crate::StoreError;
 use crate::driver::Dialect;
+use crate::driver::dialect::RowSource;
 use crate::driver::network::Sql;
 use crate::driver::set::SetStatement;
 use crate::driver::texts::Texts;
@@ -55,7 +56,7 @@ pub(super) struct Statements {
 
 impl Statements {
     pub(super) fn new(room: usize) -> Self {
-        let texts = Texts::new(Dialect::Postgres);
+        let texts = Texts::new(Dialect::Postgres, RowSource::Json);
         Self { texts, room, constant: HashMap::new(), dynamic: HashMap::new(), uses: 0 }
     }
 

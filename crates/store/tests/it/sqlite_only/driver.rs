@@ -1,7 +1,7 @@
 //! What only SQLite has: files, other processes that hold them, abandoned threads, its own plans.
 
-use crate::driver::{CREATE_TOYS, Fixture};
 use crate::place::Place;
+use crate::toys::{CREATE_TOYS, Fixture};
 use std::time::Duration;
 use store::StoreError;
 use store::driver::{Database, Options, Value};

@@ -1,9 +1,9 @@
 //! Connections that are cut by the server.
 
 use super::{Toys, one, process};
-use crate::driver::{TOYS, rows, toy};
 use crate::place::Place;
 use crate::shop::Shop;
+use crate::toys::{TOYS, rows, toy};
 use std::sync::Arc;
 use std::time::Duration;
 use store::StoreError;
@@ -24,7 +24,7 @@ async fn until_gone(toys: &Toys, beside: &Database) {
 
 #[tokio::test]
 async fn a_connection_that_was_cut_while_idle_is_replaced_unnoticed() {
-    let Some(toys) = Toys::new().await else { return };
+    let toys = Toys::new().await;
     let beside = toys.beside().await;
     for _ in 0..3 {
         toys.fixture.insert(&rows([toy(1, 1, "a", 1)])).await.unwrap();
@@ -40,7 +40,7 @@ async fn a_connection_that_was_cut_while_idle_is_replaced_unnoticed() {
 
 #[tokio::test]
 async fn a_query_is_asked_again_when_its_connection_is_cut() {
-    let Some(toys) = Toys::new().await else { return };
+    let toys = Toys::new().await;
     let beside = toys.beside().await;
     let mut reader = toys.database().reader().await.unwrap();
     let query = reader.query("SELECT COUNT(pg_sleep(0.3))", &[]);
@@ -54,7 +54,7 @@ async fn a_query_is_asked_again_when_its_connection_is_cut() {
 
 #[tokio::test]
 async fn a_transaction_or_snapshot_that_was_cut_is_lost() {
-    let Some(toys) = Toys::new().await else { return };
+    let toys = Toys::new().await;
     let beside = toys.beside().await;
     let mut transaction = toys.database().begin().await.unwrap();
     transaction.insert_rows(&TOYS, &rows([toy(1, 1, "a", 1)])).await.unwrap();
@@ -82,7 +82,7 @@ async fn a_transaction_or_snapshot_that_was_cut_is_lost() {
 
 #[tokio::test]
 async fn a_connection_that_is_dropped_is_closed_at_once() {
-    let Some(toys) = Toys::with(Options { writers: 3, ..Options::default() }).await else { return };
+    let toys = Toys::with(Options { writers: 3, ..Options::default() }).await;
     let beside = toys.beside().await;
     let mut transaction = toys.database().begin().await.unwrap();
     transaction.query("SELECT 1", &[]).await.unwrap();
@@ -94,7 +94,7 @@ async fn a_connection_that_is_dropped_is_closed_at_once() {
         sleep(Duration::from_millis(2)).await;
     }
     let Toys { fixture, name } = toys;
-    let crate::driver::Fixture { database, place } = fixture;
+    let crate::toys::Fixture { database, place } = fixture;
     drop(database);
     let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = ?";
     while one(&beside, sql, &[(&*name).into()]).await > 0 {
@@ -107,7 +107,7 @@ async fn a_connection_that_is_dropped_is_closed_at_once() {
 /// Whatever is cut, and whenever: each order is placed once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orders_are_placed_once_however_often_connections_are_cut() {
-    let Some(place) = Place::postgres() else { return };
+    let place = Place::postgres();
     let name = place.name().to_owned();
     let place = place.with_parameter(&format!("application_name={name}"));
     let shop = Arc::new(Shop::open(place, Options::default()).await);

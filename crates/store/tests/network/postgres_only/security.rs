@@ -49,7 +49,7 @@ fn reload(server: &Server) {
 
 #[tokio::test]
 async fn who_is_not_let_in_is_told_at_once() {
-    let Some(server) = own_server(false) else { return };
+    let server = own_server(false);
     for sql in [
         "CREATE ROLE clerk LOGIN PASSWORD 's3cret'",
         "CREATE ROLE guest LOGIN",
@@ -131,7 +131,7 @@ fn equip(server: &Server, certificate: &str, key: &KeyPair) {
 
 #[tokio::test]
 async fn the_modes_of_tls_mean_what_they_mean_to_libpq() {
-    let Some(server) = own_server(false) else { return };
+    let server = own_server(false);
     let dir = tempfile::tempdir().unwrap();
     let url = |host: &str, parameters: &str| {
         format!("postgres://stockroom@{host}:{}/stockroom?{parameters}", server.port())
@@ -189,7 +189,7 @@ async fn the_modes_of_tls_mean_what_they_mean_to_libpq() {
 
 #[tokio::test]
 async fn certificates_that_have_expired_or_stand_for_themselves() {
-    let Some(server) = own_server(false) else { return };
+    let server = own_server(false);
     let dir = tempfile::tempdir().unwrap();
     let roots = |name: &str, pem: &str| {
         let path = dir.path().join(name);
@@ -230,7 +230,7 @@ async fn certificates_that_have_expired_or_stand_for_themselves() {
 /// Some servers take connections from some networks only without TLS.
 #[tokio::test]
 async fn who_prefers_tls_does_without_where_it_is_not_wanted() {
-    let Some(server) = own_server(false) else { return };
+    let server = own_server(false);
     Authority::new("known").equip(&server, "localhost", |_| {});
     write(&server, "pg_hba.conf", "hostnossl all all 127.0.0.1/32 trust");
     reload(&server);

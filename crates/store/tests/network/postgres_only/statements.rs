@@ -1,13 +1,13 @@
 //! Values, prepared statements and errors.
 
 use super::{Toys, own_server, process};
-use crate::driver::{TOY_NUMBERS, TOYS, rows, toy};
+use crate::toys::{TOY_NUMBERS, TOYS, rows, toy};
 use store::driver::{Database, Options, Sets, Value};
 use store::{StoreError, Violation};
 
 #[tokio::test]
 async fn every_type_of_integer_and_text_is_read_and_no_other() {
-    let Some(toys) = Toys::new().await else { return };
+    let toys = Toys::new().await;
     let mut reader = toys.database().reader().await.unwrap();
     let sql = "SELECT CAST(7 AS SMALLINT), CAST(-8 AS INTEGER), 1 = 1, 1 = 2, \
          SUM(CAST(n AS BIGINT)), CAST(12345678901234567 AS NUMERIC(20, 2)), CAST('n' AS NAME), CAST('c' AS CHAR(3)), \
@@ -33,7 +33,7 @@ async fn every_type_of_integer_and_text_is_read_and_no_other() {
 
 #[tokio::test]
 async fn parameters_are_taken_for_what_the_statement_wants() {
-    let Some(toys) = Toys::new().await else { return };
+    let toys = Toys::new().await;
     let mut reader = toys.database().reader().await.unwrap();
     let sql = "SELECT CAST(? AS SMALLINT), CAST(? AS INTEGER), CAST(? AS NUMERIC), CAST(? AS VARCHAR(9)), ?";
     let given = [1.into(), i64::from(i32::MIN).into(), i64::MIN.into(), "v".into(), "t".into()];
@@ -68,7 +68,7 @@ async fn parameters_are_taken_for_what_the_statement_wants() {
 
 #[tokio::test]
 async fn of_many_statements_the_first_error_is_told_and_the_connection_goes_on() {
-    let Some(toys) = Toys::with(Options { writers: 1, ..Options::default() }).await else { return };
+    let toys = Toys::with(Options { writers: 1, ..Options::default() }).await;
     toys.fixture.insert(&rows([toy(1, 1, "a", 1)])).await.unwrap();
     let database = toys.database();
     let mut transaction = database.begin().await.unwrap();
@@ -114,7 +114,7 @@ async fn of_many_statements_the_first_error_is_told_and_the_connection_goes_on()
 
 #[tokio::test]
 async fn transactions_without_statements_never_begin() {
-    let Some(toys) = Toys::new().await else { return };
+    let toys = Toys::new().await;
     let database = toys.database();
     database.begin().await.unwrap().commit().await.unwrap();
     database.begin().await.unwrap().rollback().await.unwrap();
@@ -130,7 +130,7 @@ async fn transactions_without_statements_never_begin() {
 
 #[tokio::test]
 async fn constraints_are_called_as_on_sqlite() {
-    let Some(toys) = Toys::new().await else { return };
+    let toys = Toys::new().await;
     let mut transaction = toys.database().begin().await.unwrap();
     let missing =
         transaction.execute("INSERT INTO toys (a, b) VALUES (1, ?)", &[1.into()]).await.unwrap_err();
@@ -151,7 +151,7 @@ async fn prepared(database: &Database) -> i64 {
 #[tokio::test]
 async fn no_more_statements_are_kept_than_there_is_room_for() {
     let options = Options { writers: 1, statement_cache: 3, ..Options::default() };
-    let Some(toys) = Toys::with(options).await else { return };
+    let toys = Toys::with(options).await;
     let database = toys.database();
     let before = prepared(database).await;
     let mut transaction = database.begin().await.unwrap();
@@ -174,9 +174,7 @@ async fn no_more_statements_are_kept_than_there_is_room_for() {
 /// Another server may migrate the database while this one holds statements prepared for the tables as they were.
 #[tokio::test]
 async fn statements_are_prepared_anew_when_the_tables_have_changed() {
-    let Some(toys) = Toys::with(Options { writers: 1, readers: 1, ..Options::default() }).await else {
-        return;
-    };
+    let toys = Toys::with(Options { writers: 1, readers: 1, ..Options::default() }).await;
     let database = toys.database();
     toys.fixture.insert(&rows([toy(1, 1, "a", 1)])).await.unwrap();
     const NUMBERS: &str = "SELECT n FROM toys";
@@ -203,12 +201,12 @@ async fn statements_are_prepared_anew_when_the_tables_have_changed() {
 /// As a pooler wants it that hands out a connection for each transaction.
 #[tokio::test]
 async fn it_works_without_prepared_statements_and_settings() {
-    let Some(server) = own_server(false) else { return };
+    let server = own_server(false);
     let options = Options { statement_cache: 0, writers: 1, readers: 1, ..Options::default() };
     let database = Database::open(&server.url(""), options.clone()).await.unwrap();
     database.migrate(1).await.unwrap();
     let mut transaction = database.begin().await.unwrap();
-    transaction.execute(crate::driver::CREATE_TOYS, &[]).await.unwrap();
+    transaction.execute(crate::toys::CREATE_TOYS, &[]).await.unwrap();
     let mut sets = Sets::new();
     sets.insert(&TOYS, rows([toy(1, 1, "é", i64::MAX), toy(2, 2, "", 0)]));
     sets.update(&TOY_NUMBERS, rows([[2.into(), 2.into(), 5.into()]]));

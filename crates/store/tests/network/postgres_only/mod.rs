@@ -1,14 +1,14 @@
-//! Tests of what is particular to PostgreSQL. Without one in `STOCKROOM_TEST_DATABASE` there is nothing to test, and they
-//! end at once.
+//! Tests of what is particular to PostgreSQL; a run on another database skips them by name.
 
 mod cuts;
+mod plans;
 mod security;
 mod standby;
 mod statements;
 mod waits;
 
-use crate::driver::Fixture;
 use crate::place::Place;
+use crate::toys::Fixture;
 use store::driver::{Database, Options, Transaction, Value};
 use testbed::{Kind, Server};
 
@@ -19,14 +19,14 @@ struct Toys {
 }
 
 impl Toys {
-    async fn with(options: Options) -> Option<Self> {
-        let place = Place::postgres()?;
+    async fn with(options: Options) -> Self {
+        let place = Place::postgres();
         let name = place.name().to_owned();
         let place = place.with_parameter(&format!("application_name={name}"));
-        Some(Self { fixture: Fixture::at(place, options).await, name })
+        Self { fixture: Fixture::at(place, options).await, name }
     }
 
-    async fn new() -> Option<Self> {
+    async fn new() -> Self {
         Self::with(Options::default()).await
     }
 
@@ -64,7 +64,6 @@ async fn process(transaction: &mut Transaction) -> i64 {
 }
 
 /// A server of the test's own, to be set up as it likes, if PostgreSQL is being tested at all.
-fn own_server(durable: bool) -> Option<Server> {
-    Place::postgres()?;
-    Some(Server::start(Kind::Postgres, durable).expect("a PostgreSQL server"))
+fn own_server(durable: bool) -> Server {
+    Server::start(Kind::Postgres, durable).expect("a PostgreSQL server")
 }

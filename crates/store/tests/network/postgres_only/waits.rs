@@ -1,7 +1,7 @@
 //! Limits: on waiting for a lock, on working, on being idle; and work that nobody waits for any more.
 
 use super::{Toys, one};
-use crate::driver::{rows, toy};
+use crate::toys::{rows, toy};
 use std::time::Duration;
 use store::StoreError;
 use store::driver::Options;
@@ -9,15 +9,15 @@ use tokio::time::{Instant, sleep, timeout};
 
 const LOCK: &str = "SELECT n FROM toys WHERE a = ? {for update}";
 
-async fn two_toys(options: Options) -> Option<Toys> {
-    let toys = Toys::with(options).await?;
+async fn two_toys(options: Options) -> Toys {
+    let toys = Toys::with(options).await;
     toys.fixture.insert(&rows([toy(1, 1, "a", 1), toy(2, 2, "b", 2)])).await.unwrap();
-    Some(toys)
+    toys
 }
 
 #[tokio::test]
 async fn the_session_is_set_up_for_what_it_is_for() {
-    let Some(toys) = Toys::new().await else { return };
+    let toys = Toys::new().await;
     let mut transaction = toys.database().begin().await.unwrap();
     let mut reader = toys.database().reader().await.unwrap();
     for (sql, of_writer, of_reader) in [
@@ -41,7 +41,7 @@ async fn the_session_is_set_up_for_what_it_is_for() {
 #[tokio::test]
 async fn who_waits_too_long_for_a_lock_may_try_again() {
     let options = Options { lock_timeout: Duration::from_millis(100), ..Options::default() };
-    let Some(toys) = two_toys(options).await else { return };
+    let toys = two_toys(options).await;
     let mut holder = toys.database().begin().await.unwrap();
     holder.query(LOCK, &[1.into()]).await.unwrap();
     let mut waiting = toys.database().begin().await.unwrap();
@@ -55,7 +55,7 @@ async fn who_waits_too_long_for_a_lock_may_try_again() {
 
 #[tokio::test]
 async fn of_two_that_wait_for_each_other_one_may_try_again() {
-    let Some(toys) = two_toys(Options::default()).await else { return };
+    let toys = two_toys(Options::default()).await;
     let (mut one, mut other) =
         (toys.database().begin().await.unwrap(), toys.database().begin().await.unwrap());
     one.query(LOCK, &[1.into()]).await.unwrap();
@@ -84,7 +84,7 @@ async fn a_query_that_takes_too_long_is_an_outage() {
         patience: Duration::from_millis(300),
         ..Options::default()
     };
-    let Some(toys) = Toys::with(options).await else { return };
+    let toys = Toys::with(options).await;
     let began = Instant::now();
     let slow = "SELECT COUNT(pg_sleep(30))";
     let error = toys.database().reader().await.unwrap().query(slow, &[]).await.unwrap_err();
@@ -96,7 +96,7 @@ async fn a_query_that_takes_too_long_is_an_outage() {
 /// A request that is given up must not keep its connection, nor the server busy.
 #[tokio::test]
 async fn an_abandoned_query_gives_its_connection_back() {
-    let Some(toys) = Toys::with(Options { readers: 1, ..Options::default() }).await else { return };
+    let toys = Toys::with(Options { readers: 1, ..Options::default() }).await;
     let beside = toys.beside().await;
     let mut reader = toys.database().reader().await.unwrap();
     let slow = reader.query("SELECT COUNT(pg_sleep(30))", &[]);
@@ -112,7 +112,7 @@ async fn an_abandoned_query_gives_its_connection_back() {
 
 #[tokio::test]
 async fn an_abandoned_transaction_releases_its_locks() {
-    let Some(toys) = two_toys(Options { writers: 2, ..Options::default() }).await else { return };
+    let toys = two_toys(Options { writers: 2, ..Options::default() }).await;
     for turn in 0..20 {
         let mut transaction = toys.database().begin().await.unwrap();
         // At another moment each time: before BEGIN, while statements are prepared, while they run, and afterwards.
