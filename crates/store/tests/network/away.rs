@@ -9,7 +9,7 @@ use std::time::Duration;
 use store::{StoreError, Verdict};
 
 /// How long the callers wait.
-const PATIENCE: Duration = Duration::from_millis(400);
+const PATIENCE: Duration = Duration::from_millis(600);
 
 /// What a caller is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

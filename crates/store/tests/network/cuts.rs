@@ -70,25 +70,26 @@ pub(crate) fn before_commit(lane: &Lane, how: How, door: Door) -> Cut {
 }
 
 /// Cuts at the boundaries of all messages, before and after the answer to what has passed by then can come, and
-/// somewhere within each message; at least so many.
-pub(crate) fn everywhere(recording: &Recording, wanted: usize) -> Vec<Cut> {
-    let mut places = Vec::new();
-    let all = [Direction::ToServer, Direction::ToClient].map(|way| (way, recording.lengths(way)));
-    let messages: usize = all.iter().map(|(_, lengths)| lengths.len()).sum();
-    let within_each = (wanted / messages.max(1)).saturating_sub(1).max(1);
-    for (direction, lengths) in all {
-        for (messages, length) in lengths.into_iter().enumerate() {
-            places.push((direction, Spot { messages, bytes: 0 }, When::Exceeded));
-            for nth in 1..=within_each {
-                let bytes = 1 + nth * (7 + messages) % (length - 1).max(1);
-                places.push((direction, Spot { messages, bytes }, When::Exceeded));
+/// somewhere within each message.
+pub(crate) fn everywhere(recording: &Recording) -> Vec<Cut> {
+    let mut cuts = Vec::new();
+    for direction in [Direction::ToServer, Direction::ToClient] {
+        for (messages, length) in recording.lengths(direction).into_iter().enumerate() {
+            let within = (1..length).step_by((length / 4).max(1)).take(4);
+            let spots = [0].into_iter().chain(within).map(|bytes| (Spot { messages, bytes }, When::Exceeded));
+            let end = (Spot { messages: messages + 1, bytes: 0 }, When::Reached);
+            for ((spot, when), how) in spots.chain([end]).zip([How::HangUp, How::Reset].into_iter().cycle()) {
+                cuts.push(Cut { direction, spot, when, how, door: Door::Open });
             }
-            places.push((direction, Spot { messages: messages + 1, bytes: 0 }, When::Reached));
         }
     }
-    let kinds = [How::HangUp, How::Reset].into_iter().cycle();
-    let cut = |((direction, spot, when), how)| Cut { direction, spot, when, how, door: Door::Open };
-    places.into_iter().zip(kinds).map(cut).collect()
+    cuts
+}
+
+/// About so many of the cuts, of all kinds and from all parts.
+pub(crate) fn some(cuts: &[Cut], wanted: usize) -> impl Iterator<Item = Cut> {
+    let wanted = wanted.min(cuts.len());
+    (0..wanted).map(move |nth| cuts[nth * cuts.len() / wanted])
 }
 
 /// Cuts at every byte of COMMIT and of its answer.
@@ -100,11 +101,9 @@ fn around_commit(lane: &Lane) -> Vec<Cut> {
     ] {
         let lengths = lane.recording.lengths(direction);
         for (messages, length) in lengths.into_iter().enumerate().skip(first) {
-            for bytes in 0..length {
-                for how in [How::HangUp, How::Reset] {
-                    let spot = Spot { messages, bytes };
-                    cuts.push(Cut { direction, spot, when: When::Exceeded, how, door: Door::Open });
-                }
+            for (bytes, how) in (0..length).zip([How::HangUp, How::Reset].into_iter().cycle()) {
+                let spot = Spot { messages, bytes };
+                cuts.push(Cut { direction, spot, when: When::Exceeded, how, door: Door::Open });
             }
         }
     }
@@ -113,8 +112,9 @@ fn around_commit(lane: &Lane) -> Vec<Cut> {
 
 async fn cut_everywhere(work: Work) {
     let mut lane = Lane::of(work).await;
-    let cuts = everywhere(&lane.recording, 200).into_iter().chain(around_commit(&lane));
-    let tally = Tally::of(&mut lane, cuts.map(|cut| vec![cut])).await;
+    let all = everywhere(&lane.recording);
+    let cuts: Vec<_> = some(&all, 190).chain(around_commit(&lane)).collect();
+    let tally = Tally::of(&mut lane, cuts.into_iter().map(|cut| vec![cut])).await;
     assert!(tally.cuts >= 200, "{tally:?}");
     // Every kind: too early to matter, on the way to a commit that never was, and after it.
     assert!(tally.in_doubt < tally.cuts && tally.found < tally.in_doubt && tally.found > 0, "{tally:?}");
@@ -138,9 +138,9 @@ async fn a_batch_is_stored_once_when_its_connection_is_cut_as_it_is_opened() {
     let (_, findings) = lane.suffer([]).await;
     assert_eq!(findings, Findings::new());
     lane.recording = lane.proxy.recording();
-    let cuts: Vec<_> = everywhere(&lane.recording, 0).into_iter().step_by(4).collect();
+    let all = everywhere(&lane.recording);
     let mut tally = Tally::default();
-    for cut in cuts {
+    for cut in some(&all, 70) {
         let (outcome, findings) = lane.suffer([cut]).await;
         tally.note(outcome, usize::MAX);
         assert!(findings.is_empty(), "after {cut:?}: {findings:?}");
@@ -154,15 +154,15 @@ async fn a_batch_is_stored_once_when_its_connection_is_cut_as_it_is_opened() {
 #[tokio::test]
 async fn a_batch_is_stored_once_when_the_search_for_it_is_cut() {
     let mut lane = Lane::of(Work::One).await;
-    for (first, step) in [
-        (after_commit(&lane, How::HangUp, Door::Open), 3),
+    for first in [
+        after_commit(&lane, How::HangUp, Door::Open),
         // Here the batch is run again after the search.
-        (before_commit(&lane, How::HangUp, Door::Open), 6),
+        before_commit(&lane, How::HangUp, Door::Open),
     ] {
         let (_, findings) = lane.suffer([first]).await;
         assert_eq!(findings, Findings::new());
-        let second = everywhere(&lane.proxy.recording(), 0);
-        let orders = second.into_iter().step_by(step).map(|second| vec![first, second]);
+        let all = everywhere(&lane.proxy.recording());
+        let orders = some(&all, 60).map(|second| vec![first, second]);
         let tally = Tally::of(&mut lane, orders).await;
         assert!(tally.cuts * 10 >= tally.batches * 19, "{tally:?}");
     }

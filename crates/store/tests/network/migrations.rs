@@ -1,6 +1,6 @@
 //! Migrations whose connection is cut, or whose program is killed, in the middle: the next attempt completes them.
 
-use crate::cuts::everywhere;
+use crate::cuts::{everywhere, some};
 use crate::lane::server_place;
 use crate::place::Place;
 use crate::proxy::{Door, Proxy};
@@ -35,12 +35,12 @@ async fn what_a_cut_interrupts_is_completed() {
     proxy.order([]);
     let applied = database.migrate(1).await.unwrap().len();
     assert!(applied > 0);
-    let all = everywhere(&proxy.recording(), 0);
+    let all = everywhere(&proxy.recording());
     drop((proxy, database));
     assert_usable(place, "undisturbed").await;
 
     let mut cuts = 0;
-    for (nth, mut cut) in all.iter().copied().step_by(1 + all.len() / CUTS).enumerate() {
+    for (nth, mut cut) in some(&all, CUTS).enumerate() {
         let what = format!("{cut:?}");
         let place = server_place().await;
         let (proxy, database) = through(&place).await;

@@ -12,7 +12,7 @@ use store::{OrderQuery, OrderSort, Page, Scope, Start, Store, StoreError};
 use tokio::time::{Instant, timeout};
 
 /// How long the callers wait where the database is away, or hangs.
-const PATIENCE: Duration = Duration::from_millis(400);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 const ID: OrderId = OrderId(1);
 
@@ -108,15 +108,16 @@ async fn a_database_that_hangs_is_told_from_one_that_takes_its_time() {
     let database = Database::open(&lane.proxy.url(), options).await.unwrap();
     let store = Store::new(database.clone());
     let slow = match lane.proxy.protocol() {
-        Protocol::Postgres => "SELECT COUNT(pg_sleep(1.5))",
-        Protocol::MySql => "SELECT SLEEP(1.5)",
+        Protocol::Postgres => "SELECT COUNT(pg_sleep(2.5))",
+        Protocol::MySql => "SELECT SLEEP(2.5)",
     };
     assert_eq!(database.long_reader().await.unwrap().query_dynamic_long(slow, &[]).await.unwrap().len(), 1);
 
     for door in [Door::Waiting, Door::Refusing] {
         let hang = async || {
             lane.proxy.set_door(Door::Open);
-            // There is a connection before all goes silent.
+            // There is a connection before all goes silent, and no other that would say good-bye.
+            lane.proxy.hang_up();
             assert!(store.order(ID).await.unwrap().is_some());
             lane.proxy.order([at_once(&lane, How::Freeze, door)]);
             Instant::now()
@@ -135,7 +136,7 @@ async fn a_database_that_hangs_is_told_from_one_that_takes_its_time() {
         // Whoever refuses others is there: this query has all the time that a query may have.
         let asked = hang().await;
         let mut reader = database.long_reader().await.unwrap();
-        let long = timeout(PATIENCE * 6, reader.query_dynamic_long("SELECT 1", &[]));
+        let long = timeout(PATIENCE * 3, reader.query_dynamic_long("SELECT 1", &[]));
         match (door, long.await) {
             (Door::Waiting, Ok(Err(error))) => {
                 assert!(matches!(error, StoreError::ConnectionLost(_)), "{error:?}");
