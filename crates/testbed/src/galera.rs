@@ -71,10 +71,38 @@ impl Galera {
         &self.nodes
     }
 
-    /// The nodes, to stop or kill one of them. One that is started again joins the others, of which at least one must
-    /// run; it is up when it is in step with them.
+    /// Starts a stopped or killed node again, as the service of a distribution does: with what it has, if it has
+    /// anything, so that the others need to send only what it missed. At least one of them must run. It is up when it is
+    /// in step with them.
+    ///
+    /// # Errors
+    /// It runs, or it did not come up; then with the end of its log.
+    pub fn start_again(&mut self, node: usize) -> Result<(), String> {
+        let server = self.nodes.get_mut(node).ok_or_else(|| format!("there is no node {node}"))?;
+        // One that was killed from outside may have left processes behind.
+        server.kill()?;
+        let position = server.recovered_position()?;
+        server.options.push(format!("--wsrep-start-position={position}"));
+        let started = server.start_again();
+        server.options.pop();
+        started
+    }
+
+    /// The nodes, to stop or kill one of them. One that is started again by itself throws its data away and takes a copy
+    /// of another's.
     pub fn nodes_mut(&mut self) -> &mut [Server] {
         &mut self.nodes
+    }
+}
+
+impl Server {
+    /// How far a node that does not run has come, as its storage tells.
+    fn recovered_position(&self) -> Result<String, Failure> {
+        let mut command = self.command()?;
+        self.run_to_its_end(command.arg("--wsrep-recover"))?;
+        let log = self.directory.log_tail();
+        let position = log.rsplit_once("Recovered position: ").and_then(|(_, rest)| rest.lines().next());
+        position.map(|position| position.trim().to_owned()).ok_or_else(|| format!("no position in\n{log}"))
     }
 }
 

@@ -129,13 +129,7 @@ impl Server {
 
     /// Starts the server on its port and waits until it answers.
     pub(crate) fn launch(&mut self) -> Result<(), Failure> {
-        let data = self.directory.data();
-        let options = match self.kind() {
-            Kind::Postgres => postgres::options(&data, self.port, self.durable),
-            Kind::MariaDb => mariadb::options(&self.programs, &data, self.port, self.durable),
-        };
-        let mut command = self.directory.command(&self.programs.server)?;
-        command.args(options).args(&self.options);
+        let mut command = self.command()?;
         let began = Instant::now();
         self.child = Some(command.spawn().map_err(|error| format!("cannot start {command:?}: {error}"))?);
         let what = loop {
@@ -152,6 +146,18 @@ impl Server {
         };
         self.kill()?;
         Err(format!("{} {what}:\n{}", self.programs.title(), self.directory.log_tail()))
+    }
+
+    /// The server's program with all its options.
+    pub(crate) fn command(&self) -> Result<Command, Failure> {
+        let data = self.directory.data();
+        let options = match self.kind() {
+            Kind::Postgres => postgres::options(&data, self.port, self.durable),
+            Kind::MariaDb => mariadb::options(&self.programs, &data, self.port, self.durable),
+        };
+        let mut command = self.directory.command(&self.programs.server)?;
+        command.args(options).args(&self.options);
+        Ok(command)
     }
 
     pub(crate) fn create_database(&self) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use crate::program::Place;
 use crate::server::Server;
 
 /// What all servers sign with.
-const SECRET: &str = "the same secret for every server here";
+pub(crate) const SECRET: &str = "the same secret for every server here";
 
 pub(crate) const NODES: usize = 3;
 

@@ -32,7 +32,7 @@ fn kill(galera: &mut Galera, servers: &[Server], node: usize) {
     galera.nodes_mut()[node].kill().unwrap();
     sleep(AWAY);
     await_answers(&servers[node], &[503, 504], 1);
-    galera.nodes_mut()[node].start_again().unwrap_or_else(|failure| panic!("{failure}"));
+    galera.start_again(node).unwrap_or_else(|failure| panic!("{failure}"));
     let back = began.elapsed();
     await_ready(&servers[node]);
     await_answers(&servers[node], &[200, 201], 1);

@@ -22,6 +22,8 @@ mod history;
 mod http;
 #[cfg(test)]
 mod kills;
+#[cfg(test)]
+mod measure;
 #[path = "../../../store/tests/it/place.rs"]
 #[expect(dead_code, reason = "each target uses a part of it")]
 mod place;

@@ -37,7 +37,7 @@ impl<'a> Sale<'a> {
     #[track_caller]
     pub(crate) fn of(shop: &'a Shop, pieces: i64) -> Self {
         let product = json!({"name": "Hot", "price_cents": 100, "stock_quantity": pieces});
-        let made = settle(&mut shop.clients(0), "/api/v1/products", "the hot product", Some(&product));
+        let made = settle(&mut shop.clients(0), "/api/v1/products", "the-hot-product", Some(&product));
         let product = made.expect(201)["id"].as_i64().unwrap();
         Self { shop, product, told: Mutex::new(Told { pieces, ..Told::default() }) }
     }

@@ -20,7 +20,7 @@ fn what_one_node_commits_the_others_have_and_a_killed_node_joins_again() {
         cluster.nodes_mut()[killed].kill().expect("its end");
         let id = 10 + killed;
         cluster.nodes()[1].query("stockroom", &format!("INSERT INTO kept VALUES ({id})")).expect("a row");
-        cluster.nodes_mut()[killed].start_again().expect("the same node");
+        cluster.start_again(killed).expect("the same node");
         assert_eq!(count(&cluster.nodes()[killed]), count(&cluster.nodes()[1]));
     }
     assert_eq!(count(&cluster.nodes()[2]).as_deref(), Ok("5\n"));
