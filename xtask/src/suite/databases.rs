@@ -30,6 +30,7 @@ const ON_SQLITE: &[Arguments] = &[&["--doc"], &["--all-targets"]];
 const ON_POSTGRES: &[Arguments] = &[
     &["--test", "servers", "--", "postgres::"],
     SUITE,
+    BASELINE,
     &["--test", "network", "--", "--skip", "mysql_only"],
 ];
 
@@ -37,10 +38,13 @@ const ON_POSTGRES: &[Arguments] = &[
 const ON_MARIADB: &[Arguments] = &[
     &["--test", "servers", "--", "mariadb::"],
     SUITE,
+    BASELINE,
     &["--test", "network", "--", "--skip", "postgres_only"],
 ];
 
 const SUITE: Arguments = &["--test", "it", "--", "--skip", "sqlite_only"];
+/// What measurements compare with, for a moment.
+const BASELINE: Arguments = &["--bench", "usual_way"];
 
 impl Database {
     /// In the order in which they are run.

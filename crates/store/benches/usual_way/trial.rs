@@ -32,19 +32,21 @@ fn arguments() -> Result<(), Failure> {
 /// Fills a shop, places orders in it for a moment, and removes it.
 async fn in_a_database_of_its_own(server: &str) -> Result<(), Failure> {
     let name = format!("usual_way_{}", std::process::id());
-    let (url, make, remove) = if server.starts_with("postgres") {
+    let (from, url, make, remove) = if server.starts_with("postgres") {
         let separator = if server.contains('?') { '&' } else { '?' };
         let url = format!("{server}{separator}options=-csearch_path%3D{name}");
-        (url, format!("CREATE SCHEMA {name}"), format!("DROP SCHEMA {name} CASCADE"))
+        let remove = format!("DROP SCHEMA {name} CASCADE");
+        (server.to_owned(), url, format!("CREATE SCHEMA {name}"), remove)
     } else {
-        let (place, parameters) = server.split_once('?').unwrap_or((server, ""));
-        let place = place.trim_end_matches(|c| c != '/');
-        let url = format!("{place}{name}?{parameters}");
-        (url, format!("CREATE DATABASE {name}"), format!("DROP DATABASE {name}"))
+        let place = server.split('?').next().unwrap_or(server).trim_end_matches(|c| c != '/');
+        // Every connection is to a database, and this one is always there.
+        let from = format!("{place}information_schema");
+        let remove = format!("DROP DATABASE {name}");
+        (from, format!("{place}{name}"), format!("CREATE DATABASE {name}"), remove)
     };
-    command(server, &make).await?;
-    let tried = place_orders(url.trim_end_matches('?')).await;
-    command(server, &remove).await?;
+    command(&from, &make).await?;
+    let tried = place_orders(&url).await;
+    command(&from, &remove).await?;
     tried
 }
 
