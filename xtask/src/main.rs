@@ -21,6 +21,7 @@ const HELP: &str = "\
 cargo xtask test [OPTIONS]     formatting, lints, then the tests on SQLite, PostgreSQL and MariaDB
     --fast                     the tests alone, and on SQLite alone unless --database names another
     --database NAME            the tests on sqlite, postgres or mariadb; may be repeated
+cargo xtask galera [NAME]      tests on three nodes of a MariaDB Galera cluster; some minutes, so no part of `test`
 cargo xtask bench [OPTIONS]    measures the release server with wrk and prints a table
     --database NAME            on sqlite (default), postgres or mysql, these beside orders the usual way
     --seconds N                length of each measurement (default 5)
@@ -53,6 +54,7 @@ fn run(args: &[String]) -> Result<ExitCode, Failure> {
     match task.as_str() {
         "test" => suite::run(rest),
         "bench" => bench::run(rest),
+        "galera" => suite::galera(rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}");
             Ok(ExitCode::SUCCESS)

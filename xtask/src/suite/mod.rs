@@ -104,6 +104,18 @@ fn test(databases: &[Database], complaints: &mut Vec<String>) -> i32 {
     worst
 }
 
+/// Runs the tests that need a Galera cluster, and what it costs that several nodes write. They take minutes, and so are
+/// no part of [`run`].
+pub(crate) fn galera(args: &[String]) -> Result<ExitCode, Failure> {
+    require_c_compiler()?;
+    Database::MariaDb.require()?;
+    let mut tests = cargo();
+    tests.args(["test", "--locked", "--workspace", "--test", "galera", "--"]);
+    // One after the other: each has three servers of its own.
+    tests.args(["--nocapture", "--test-threads=1"]).args(args);
+    Ok(ExitCode::from(u8::try_from(exit_code(&mut tests)?).unwrap_or(1)))
+}
+
 /// Runs one lint; `Some` tells what it found. A lint that is not installed is named and skipped, except in CI.
 fn complaint(lint: &Lint, strict: bool) -> Result<Option<String>, Failure> {
     if !has_subcommand(lint.subcommand) {
