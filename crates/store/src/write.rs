@@ -16,6 +16,9 @@ use crate::load::{Loaded, Query, load, load_more};
 use crate::marker::{self, Marker};
 use crate::{Store, StoreError};
 
+/// How often a duplicate is taken for a conflict with another server before it is believed.
+const MAX_DUPLICATES: u32 = 3;
+
 const KEPT_ANSWERS: &str = "SELECT k.principal, k.idem_key, k.fingerprint, k.status, k.answer, k.created_at_us \
      FROM {rows:principal int, idem_key text} r \
      JOIN idempotency_keys k ON k.principal = r.principal AND k.idem_key = r.idem_key";
@@ -89,7 +92,7 @@ impl Store {
         jobs: &mut Part<'_, '_, J>,
         batch: &mut Batch,
     ) -> Result<Vec<Verdict>, StoreError> {
-        let mut attempt = 1;
+        let (mut attempt, mut duplicates) = (1, 0);
         loop {
             let error = match self.write_once(jobs, batch).await {
                 Ok(verdicts) => return Ok(verdicts),
@@ -97,6 +100,11 @@ impl Store {
             };
             let counter = match &error {
                 StoreError::Conflict(_) => &self.retries.conflict,
+                // A node of a cluster may meet another one's row before it hears of the conflict.
+                _ if error.duplicate().is_some() && batch.marker.is_some() && duplicates < MAX_DUPLICATES => {
+                    duplicates += 1;
+                    &self.retries.conflict
+                }
                 StoreError::ConnectionLost(_) => &self.retries.lost,
                 _ => return Err(batch.judge(error)),
             };

@@ -16,7 +16,7 @@ use server::http::listener::{self, Limits};
 use server::http::metrics::Metrics;
 use server::settings::Settings;
 use store::Store;
-use store::driver::{Database, Options};
+use store::driver::{Database, Options, Transaction};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -160,6 +160,14 @@ impl TestApp {
     /// Another handle to the same database, such as a second server has.
     pub(crate) async fn database(&self) -> Database {
         self.home.open().await
+    }
+
+    /// Holds the one lock that all writers need, as another server does, until the transaction ends.
+    pub(crate) async fn stall(&self) -> Transaction {
+        let mut transaction = self.database().await.begin().await.unwrap();
+        let counters = "SELECT c.name FROM counters c ORDER BY c.name {for update}";
+        assert!(!transaction.query(counters, &[]).await.unwrap().is_empty());
+        transaction
     }
 
     /// Stops the server gracefully and starts another on the same database.

@@ -39,8 +39,7 @@ async fn a_command_outlives_the_deadline_of_its_request() {
     let root = Caller { token, ..app.stranger() };
 
     // Another server holds the one lock that all writers need.
-    let stall = app.database().await;
-    let stall = stall.begin().await.unwrap();
+    let stall = app.stall().await;
     place(&root, "late", tea).await.problem(408, "REQUEST_TIMEOUT");
     // One that waits behind it in the queue.
     place(&root, "later", tea).await.problem(408, "REQUEST_TIMEOUT");
@@ -69,8 +68,7 @@ async fn a_client_that_hangs_up_does_not_take_its_command_back() {
     let app = TestApp::start().await;
     let root = app.admin().await;
     let tea = app.product(&root, "Tea", 100, 5).await;
-    let stall = app.database().await;
-    let stall = stall.begin().await.unwrap();
+    let stall = app.stall().await;
     let given_up = tokio::time::timeout(Duration::from_millis(300), place(&root, "gone", tea)).await;
     assert!(given_up.is_err(), "{given_up:?}");
     place(&root, "gone", tea).await.problem(409, "IDEMPOTENCY_IN_PROGRESS");

@@ -18,8 +18,7 @@ async fn a_refusal_whose_batch_is_run_again_counts_once() {
         root.post(PRODUCTS, json!({"name": sku, "price_cents": 100, "sku": sku})).await.expect(201);
     }
     // While another server writes, the first command waits with its batch and the next ones gather behind it.
-    let other = app.database().await;
-    let stall = other.begin().await.unwrap();
+    let stall = app.stall().await;
     let after = |milliseconds| tokio::time::sleep(Duration::from_millis(milliseconds));
     let refused = async |milliseconds| {
         after(milliseconds).await;

@@ -341,8 +341,7 @@ async fn a_full_queue_refuses_at_once_and_takes_commands_again_later() {
     let root = app.admin().await;
     let body = json!({"name": "Cup", "price_cents": 100});
     // Another process writes: the committer waits for it with the first command, the second fills the queue.
-    let other = app.database().await;
-    let transaction = other.begin().await.unwrap();
+    let transaction = app.stall().await;
     let add = || root.post(PRODUCTS, body.clone());
     let release = async {
         tokio::time::sleep(Duration::from_millis(300)).await;

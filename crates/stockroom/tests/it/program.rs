@@ -13,7 +13,7 @@ pub(crate) struct Place {
     directory: TempDir,
     environment: Vec<(String, String)>,
     /// The database, if it is not the file that the program makes by itself. Dropped last.
-    _database: Option<Database>,
+    database: Option<Database>,
 }
 
 /// What a run of the program left behind.
@@ -28,14 +28,19 @@ pub(crate) struct Ran {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self { directory: TempDir::new().unwrap(), environment: Vec::new(), _database: None }
+        Self { directory: TempDir::new().unwrap(), environment: Vec::new(), database: None }
     }
 
     /// A place whose program uses the kind of database that is being tested.
     pub(crate) fn with_shop() -> Self {
         let Some(database) = Database::elsewhere() else { return Self::new() };
         let place = Self::new().variable("STOCKROOM_DATABASE_URL", database.url());
-        Self { _database: Some(database), ..place }
+        Self { database: Some(database), ..place }
+    }
+
+    /// Whether the program uses the file that it makes by itself.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.database.is_none()
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -11,7 +11,7 @@ use crate::http::Client;
 use crate::program::Place;
 use crate::server::Server;
 
-/// Slow enough that requests are under way whenever the signal comes.
+/// An embedded database slow enough that requests are under way whenever the signal comes.
 const SLOW_DISK: [&str; 2] = ["--test-sync-delay-us", "20000"];
 
 #[test]
@@ -20,7 +20,7 @@ fn a_server_that_is_asked_to_stop_answers_what_it_accepted() {
     let token = furnish(&place, &[]);
     let marks = AtomicI64::new(1);
     let mut callers: Vec<Caller> = (1..=8).map(|nth| Caller::new(0x5eed * nth)).collect();
-    let server = Server::start(&place, &SLOW_DISK);
+    let server = Server::start(&place, if place.is_embedded() { &SLOW_DISK } else { &[] });
     let address = server.address;
     let took = scope(|threads| {
         for caller in &mut callers {
