@@ -19,14 +19,19 @@ async fn nobody_costs_as_much_as_somebody() {
     let passwords = Passwords::new(1, 8);
     let hash = passwords.hash("correct horse").await.unwrap();
     let mut fastest = [Duration::MAX; 2];
-    for _ in 0..5 {
+    let are_alike = |[some, none]: [Duration; 2]| none * 2 > some && some * 2 > none;
+    // On a busy machine it takes a while until each has had a moment without interruption.
+    for round in 0..100 {
+        if round >= 5 && are_alike(fastest) {
+            break;
+        }
         for (slot, hash) in [Some(hash.as_str()), None].into_iter().enumerate() {
             let start = Instant::now();
             assert_eq!(passwords.verify("wrong", hash).await, Ok(false));
             fastest[slot] = fastest[slot].min(start.elapsed());
         }
     }
-    assert!(fastest[1] * 2 > fastest[0] && fastest[0] * 2 > fastest[1], "{fastest:?}");
+    assert!(are_alike(fastest), "{fastest:?}");
 }
 
 #[tokio::test]
