@@ -100,8 +100,13 @@ impl Store {
             };
             let counter = match &error {
                 StoreError::Conflict(_) => &self.retries.conflict,
-                // A node of a cluster may meet another one's row before it hears of the conflict.
-                _ if error.duplicate().is_some() && batch.marker.is_some() && duplicates < MAX_DUPLICATES => {
+                // A node of a cluster may meet another one's row before it hears of the conflict. Several commands are
+                // tried apart from each other anyway.
+                _ if error.duplicate().is_some()
+                    && batch.marker.is_some()
+                    && jobs.len() == 1
+                    && duplicates < MAX_DUPLICATES =>
+                {
                     duplicates += 1;
                     &self.retries.conflict
                 }
