@@ -4,6 +4,7 @@ mod api;
 pub mod app;
 pub mod auth;
 pub mod clock;
+pub mod compat;
 pub mod http;
 pub mod request;
 pub mod router;

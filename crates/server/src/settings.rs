@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use domain::{AllocateAt, Role};
 
+use crate::compat::Facade;
+
 /// Settings of one server process. [`Settings::default`] is what a bare `stockroom serve` runs with.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -16,6 +18,10 @@ pub struct Settings {
     pub allow_privileged_anonymous: bool,
     /// When orders take their stock unless the request says otherwise.
     pub allocate_at: AllocateAt,
+    /// The façade that is mounted at `/` as well, if one is.
+    pub compat_root: Option<Facade>,
+    /// Fewest characters of a password that is registered through the façade `mini-order`.
+    pub mini_order_min_password: usize,
     /// ISO 4217 code of the shop's one currency.
     pub currency: String,
     /// Origins that browsers may call from; empty refuses all, `*` allows any (without credentials).
@@ -51,6 +57,8 @@ impl Default for Settings {
             anonymous_role: None,
             allow_privileged_anonymous: false,
             allocate_at: AllocateAt::Creation,
+            compat_root: None,
+            mini_order_min_password: 4,
             currency: "USD".to_owned(),
             cors_origins: Vec::new(),
             access_token_life: Duration::from_secs(60 * 60),
