@@ -23,9 +23,8 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, DriverError, Error, IoError, Params, Statement};
 use session::Server;
 use statements::{Statements, Text};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 /// A connection that has been silent for longer is asked whether it still works before a transaction relies on it.
 const FRESH: Duration = Duration::from_secs(1);
@@ -75,7 +74,7 @@ impl Connection {
         let mut conn = dial(address, endpoint).await.map_err(|error| classify(error, Stage::Connect))?;
         let server = Server::ask(&mut conn).await?;
         // Of several servers only that which is written to knows the latest.
-        if server.is_read_only() && (role == Role::Writer || address.endpoints.len() > 1) {
+        if server.is_read_only() && (role == Role::Writer || address.endpoints.all().len() > 1) {
             return Err(StoreError::ConnectionLost("the database server only reads at present".into()));
         }
         server.prepare(&mut conn, role, options).await?;
@@ -305,26 +304,10 @@ impl Link for Connection {
     type Address = Address;
 
     async fn connect(address: &Address, role: Role, options: &Options) -> Result<Self, StoreError> {
-        let give_up = Instant::now() + options.connect_timeout;
-        let mut failure = StoreError::ConnectionLost("there is no host to connect to".into());
-        let (count, first) = (address.endpoints.len(), address.last.load(Ordering::Relaxed));
-        for step in 0..count {
-            // Beginning with the one that was of use last, so that one that is gone costs its time once.
-            let number = (first + step) % count;
-            let (endpoint, left) = (&address.endpoints[number], count - step);
-            // Each leaves time for those after it.
-            let share = give_up.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(1);
-            failure = match timeout(share, Self::open(address, endpoint, role, options)).await {
-                Ok(Ok(connection)) => {
-                    address.last.store(number, Ordering::Relaxed);
-                    return Ok(connection);
-                }
-                Ok(Err(StoreError::ConnectionLost(cause))) => StoreError::ConnectionLost(cause),
-                Ok(Err(error)) => return Err(error),
-                Err(late) => StoreError::ConnectionLost(late.into()),
-            };
-        }
-        Err(failure)
+        // What one server refuses is no reason to ask the next.
+        let is_final = |error: &StoreError| !matches!(error, StoreError::ConnectionLost(_));
+        let open = |endpoint| Self::open(address, endpoint, role, options);
+        address.endpoints.first_of_use(options.connect_timeout, is_final, open).await
     }
 
     fn is_open(&self) -> bool {
