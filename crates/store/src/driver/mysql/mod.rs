@@ -13,6 +13,7 @@ mod values;
 pub(super) use address::Address;
 pub(super) use errors::is_done_already;
 
+use super::dialect::RowSource;
 use super::network::{Access, Link, Role, Sql};
 use super::set::SetStatement;
 use super::{Options, Row, Rows, Value};
@@ -236,8 +237,38 @@ impl Connection {
         Ok(self.if_it_fits(script))
     }
 
-    /// The same of statements over rows.
-    fn set_script(&mut self, sets: &[(SetStatement, &Rows)]) -> Result<Option<String>, StoreError> {
+    /// Runs statements over rows in their order, in one round trip if they fit into one packet. An error tells which it
+    /// was of.
+    async fn run_all_sets(
+        &mut self,
+        sets: &[(SetStatement, &Rows)],
+    ) -> Result<Vec<Answer>, (usize, StoreError)> {
+        if sets.len() > 1 {
+            let script = self.set_script(sets).map_err(|error| (0, error))?;
+            if let Some(script) = self.if_it_fits(script) {
+                return self.run_script(script, sets.len()).await;
+            }
+        }
+        if self.statements.row_source() == RowSource::Literals {
+            let mut answers = Vec::with_capacity(sets.len());
+            for (at, set) in sets.iter().enumerate() {
+                let script = self.set_script(std::slice::from_ref(set)).map_err(|error| (at, error))?;
+                values::fits(script.len(), self.max_packet).map_err(|error| (at, error))?;
+                answers.extend(self.run_script(script, 1).await.map_err(|(_, error)| (at, error))?);
+            }
+            return Ok(answers);
+        }
+        // One by one they are prepared, so their texts must be constant.
+        let mut all = Vec::with_capacity(sets.len());
+        for (at, (set, rows)) in sets.iter().enumerate() {
+            let rows = rows.to_json(NULL).map_err(|error| (at, error))?;
+            all.push((Text::Set(*set), vec![Value::Text(rows)]));
+        }
+        self.run_all(&all).await
+    }
+
+    /// Statements over rows as one text.
+    fn set_script(&mut self, sets: &[(SetStatement, &Rows)]) -> Result<String, StoreError> {
         let mut script = String::new();
         for (set, rows) in sets {
             if !script::append_set(&mut script, *set, rows)? {
@@ -245,7 +276,7 @@ impl Connection {
                 script::append(&mut script, &sql, &[Value::Text(rows.to_json(NULL)?)])?;
             }
         }
-        Ok(self.if_it_fits(script))
+        Ok(script)
     }
 
     fn if_it_fits(&self, script: String) -> Option<String> {
@@ -358,18 +389,7 @@ impl Link for Connection {
     }
 
     async fn run_sets(&mut self, sets: &[(SetStatement, &Rows)]) -> Result<Vec<u64>, StoreError> {
-        let script = if sets.len() > 1 { self.set_script(sets)? } else { None };
-        let answers = match script {
-            Some(script) => self.run_script(script, sets.len()).await,
-            None => {
-                let mut all = Vec::with_capacity(sets.len());
-                for (set, rows) in sets {
-                    all.push((Text::Set(*set), vec![Value::Text(rows.to_json(NULL)?)]));
-                }
-                self.run_all(&all).await
-            }
-        };
-        let answers = answers.map_err(|(at, error)| match sets.get(at) {
+        let answers = self.run_all_sets(sets).await.map_err(|(at, error)| match sets.get(at) {
             Some((set, _)) => with_key_name(error, *set),
             None => error,
         })?;
