@@ -81,6 +81,9 @@ impl Store {
             dialect,
         };
         let written = self.write_with_retries(jobs, &mut batch).await;
+        // Also when an attempt was in doubt and not found, which does not settle it in a cluster: nobody looks for its
+        // number any more, the next batch has another one, and leaves it in the same row. So the lost attempt was
+        // committed before that batch, or conflicts with it: it cannot come later and take its number away.
         if let Some(marker) = marker.filter(|_| batch.in_doubt.is_none()) {
             self.markers.give_back(marker);
         }

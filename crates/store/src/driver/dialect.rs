@@ -59,8 +59,6 @@ const MYSQL_ROW_TEXT: &str = "/*M!100600 CHARACTER SET utf8mb4 COLLATE utf8mb4_n
 
 /// What a row source begins with.
 pub(super) const ROWS_MACRO: &str = "rows:";
-/// The same with the rows as they follow `INSERT INTO t (…)`, where they are written into the text.
-pub(super) const VALUES_MACRO: &str = "values:";
 
 impl Kind {
     /// The word a `{rows:…}` source uses for it.
@@ -162,9 +160,7 @@ impl Expansion {
     }
 
     fn macro_with_argument(&mut self, name: &str) -> Result<(), StoreError> {
-        if self.row_source == RowSource::Literals
-            && (name.starts_with(ROWS_MACRO) || name.starts_with(VALUES_MACRO))
-        {
+        if self.row_source == RowSource::Literals && name.starts_with(ROWS_MACRO) {
             let _ = write!(self.text, "{{{name}}}");
             return Ok(());
         }
@@ -277,7 +273,6 @@ mod tests {
             expand(sql).unwrap(),
             "SELECT id FROM t WHERE id IN (SELECT r.id FROM {rows:id int} r) AND a = ? FOR UPDATE"
         );
-        assert_eq!(expand("INSERT INTO t (a) {values:a int}").unwrap(), "INSERT INTO t (a) {values:a int}");
         assert!(matches!(expand("{nothing}"), Err(StoreError::Misuse { .. })));
     }
 

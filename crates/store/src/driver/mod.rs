@@ -8,6 +8,7 @@
 
 mod checkpointer;
 mod dialect;
+mod hosts;
 mod lexer;
 mod migrate;
 mod mysql;

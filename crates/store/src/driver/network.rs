@@ -15,12 +15,38 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-/// The first pause before asking a database again that is away; it doubles up to [`LONGEST_PAUSE`].
+/// The first pause before asking a database again that is away; it doubles up to [`LONGEST_PAUSE`] (see [`Pauses`]).
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// A database that has come back is noticed after this long at the latest.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// What a statement may take longer than the database itself allows it, before its connection counts as lost.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// Pauses between attempts, each twice as long as the one before, for as long as somebody waits.
+struct Pauses {
+    pause: Duration,
+    patience: Instant,
+}
+
+impl Pauses {
+    fn until(patience: Instant) -> Self {
+        Self { pause: FIRST_PAUSE, patience }
+    }
+
+    /// How long to wait for the next attempt; `None` when nobody will be waiting for it by then.
+    fn next(&mut self) -> Option<Duration> {
+        let pause = self.pause;
+        self.pause = (pause * 2).min(LONGEST_PAUSE);
+        (Instant::now() + pause < self.patience).then_some(pause)
+    }
+
+    /// Waits for as long as that; answers at once, with false, when there is to be no other attempt.
+    async fn wait(&mut self) -> bool {
+        let Some(pause) = self.next() else { return false };
+        sleep(pause).await;
+        true
+    }
+}
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,10 +214,10 @@ impl<L: Link> Pool<L> {
     /// Begins a transaction before the deadline, and holds all of it to that deadline.
     pub(super) async fn begin(&self, deadline: Option<Instant>) -> Result<Transaction<L>, StoreError> {
         let patience = deadline.unwrap_or_else(|| Instant::now() + self.options.patience);
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::until(patience);
         loop {
             let mut link = self.patiently(&self.writers, patience).await.map_err(outage)?;
-            match self.within(deadline, link.link()?.begin(Access::Write)).await {
+            let error = match self.within(deadline, link.link()?.begin(Access::Write)).await {
                 Ok(()) => {
                     return Ok(Transaction {
                         link,
@@ -199,18 +225,14 @@ impl<L: Link> Pool<L> {
                         deadline,
                     });
                 }
-                // One that had been idle for long. The next is a fresh one.
-                Err(StoreError::ConnectionLost(_)) if Instant::now() + pause < patience => {
-                    link.forget();
-                    self.forget_idle(&self.writers);
-                    sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-                Err(error) => {
-                    link.forget();
-                    return Err(error);
-                }
-            }
+                Err(error) => error,
+            };
+            link.forget();
+            let is_lost = matches!(error, StoreError::ConnectionLost(_));
+            let Some(pause) = pauses.next().filter(|_| is_lost) else { return Err(error) };
+            // One that had been idle for long. The next is a fresh one.
+            self.forget_idle(&self.writers);
+            sleep(pause).await;
         }
     }
 
@@ -227,7 +249,7 @@ impl<L: Link> Pool<L> {
         pool: &managed::Pool<Maker<L>>,
         patience: Instant,
     ) -> Result<Held<L>, StoreError> {
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::until(patience);
         loop {
             let left = patience.saturating_duration_since(Instant::now());
             let timeouts = Timeouts { wait: Some(left), create: Some(left), recycle: Some(left) };
@@ -236,11 +258,9 @@ impl<L: Link> Pool<L> {
                 Err(PoolError::Backend(error)) => error,
                 Err(error) => lost(error),
             };
-            if !matches!(error, StoreError::ConnectionLost(_)) || Instant::now() + pause >= patience {
+            if !matches!(error, StoreError::ConnectionLost(_)) || !pauses.wait().await {
                 return Err(error);
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -415,7 +435,7 @@ impl<L: Link> Reader<L> {
         params: &[Value],
         pace: Pace,
     ) -> Result<Vec<Row>, StoreError> {
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::until(self.patience);
         loop {
             let error = match self.query_once(sql, params, pace).await {
                 Ok(rows) => return Ok(rows),
@@ -427,11 +447,9 @@ impl<L: Link> Reader<L> {
                 self.pool.forget_idle(&self.pool.readers);
             }
             let may_repeat = !self.in_snapshot && (is_lost || error.is_retryable());
-            if !may_repeat || Instant::now() + pause >= self.patience {
+            if !may_repeat || !pauses.wait().await {
                 return Err(error);
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -471,33 +489,28 @@ impl<L: Link> Reader<L> {
             return Err(StoreError::misuse("a snapshot is open already"));
         }
         let pool = Arc::clone(&self.pool);
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::until(self.patience);
         loop {
             let held = self.held().await?;
-            match pool.promptly(held.link()?.begin(Access::Snapshot)).await {
+            let error = match pool.promptly(held.link()?.begin(Access::Snapshot)).await {
                 Ok(()) => {
                     self.in_snapshot = true;
                     return Ok(());
                 }
-                Err(StoreError::ConnectionLost(_)) if Instant::now() + pause < self.patience => {
-                    self.link = None;
-                    pool.forget_idle(&pool.readers);
-                    sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-                Err(error) => return Err(error),
-            }
+                Err(error) => error,
+            };
+            let is_lost = matches!(error, StoreError::ConnectionLost(_));
+            let Some(pause) = pauses.next().filter(|_| is_lost) else { return Err(error) };
+            self.link = None;
+            pool.forget_idle(&pool.readers);
+            sleep(pause).await;
         }
     }
 
     /// Whether somebody still waits for what failed like this, and another connection may help; after a short pause.
     pub(super) async fn may_begin_anew(&self, error: &StoreError) -> bool {
         let may_help = matches!(error, StoreError::ConnectionLost(_)) || error.is_retryable();
-        let is_awaited = Instant::now() + FIRST_PAUSE < self.patience;
-        if may_help && is_awaited {
-            sleep(FIRST_PAUSE).await;
-        }
-        may_help && is_awaited
+        may_help && Pauses::until(self.patience).wait().await
     }
 
     pub(super) async fn end_snapshot(&mut self) -> Result<(), StoreError> {
@@ -558,5 +571,21 @@ impl<L: Link> Transaction<L> {
         within(self.statement_timeout, self.deadline, self.link.link()?.roll_back()).await?;
         self.link.rely();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn pauses_grow_for_as_long_as_somebody_waits() {
+        let now = Instant::now();
+        let mut pauses = Pauses::until(now + Duration::from_secs(60));
+        let told: Vec<_> = (0..7).filter_map(|_| pauses.next()).map(|pause| pause.as_millis()).collect();
+        assert_eq!(told, [10, 20, 40, 80, 160, 200, 200]);
+        assert!(!Pauses::until(now + FIRST_PAUSE).wait().await);
+        let mut pauses = Pauses::until(now + Duration::from_secs(60));
+        assert!(pauses.wait().await && now.elapsed() >= FIRST_PAUSE);
     }
 }

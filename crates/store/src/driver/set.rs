@@ -69,13 +69,11 @@ impl SetStatement {
 
     /// The statement in one dialect. Its only parameter is the rows.
     pub(super) fn sql(self, dialect: Dialect, row_source: RowSource) -> Result<String, StoreError> {
-        let sql = match (self, row_source) {
-            (Self::Insert(rows), RowSource::Json) => insert(rows),
-            (Self::Insert(rows), RowSource::Literals) => insert_values(rows),
-            (Self::Upsert(rows), RowSource::Json) => upsert(rows, dialect),
-            (Self::Upsert(rows), RowSource::Literals) => upsert_values(rows),
-            (Self::Update(rows), _) => update(rows, dialect),
-            (Self::Delete(rows), _) => delete(rows, dialect),
+        let sql = match self {
+            Self::Insert(rows) => insert(rows),
+            Self::Upsert(rows) => upsert(rows, dialect),
+            Self::Update(rows) => update(rows, dialect),
+            Self::Delete(rows) => delete(rows, dialect),
         };
         Ok(dialect.expand_with(&sql, row_source)?.into_owned())
     }
@@ -183,13 +181,8 @@ fn on_conflict(rows: &TableRows) -> String {
 
 /// `{rows:a int, b text} r`
 fn source<'a>(columns: impl IntoIterator<Item = &'a Column>) -> String {
-    format!("{{rows:{}}} r", described(columns))
-}
-
-/// `a int, b text`
-fn described<'a>(columns: impl IntoIterator<Item = &'a Column>) -> String {
     let list: Vec<_> = columns.into_iter().map(|(name, kind)| format!("{name} {}", kind.word())).collect();
-    list.join(", ")
+    format!("{{rows:{}}} r", list.join(", "))
 }
 
 /// The names, each in the frame `before…after`, separated.
@@ -226,25 +219,13 @@ fn upsert(rows: &TableRows, dialect: Dialect) -> String {
 }
 
 /// What MySQL does with a row whose key exists.
-fn on_duplicate_key(rows: &TableRows, assignment: impl Fn(&str) -> String) -> String {
+pub(super) fn on_duplicate_key(rows: &TableRows, assignment: impl Fn(&str) -> String) -> String {
     let mut values: Vec<_> = names(rows.columns).filter(|name| !rows.key.contains(name)).collect();
     if values.is_empty() {
         // MySQL has no DO NOTHING; setting the key to itself changes nothing.
         values = rows.key.to_vec();
     }
     format!("ON DUPLICATE KEY UPDATE {}", list(values, ", ", assignment))
-}
-
-/// Rows that are written out need no source to be selected from, which is what every server does fastest.
-fn insert_values(rows: &TableRows) -> String {
-    let columns = list(names(rows.columns), ", ", str::to_owned);
-    format!("INSERT INTO {} ({columns}) {{values:{}}}", rows.table, described(rows.columns))
-}
-
-/// `VALUES(column)` is the word for the new value that all servers of MySQL's language know.
-fn upsert_values(rows: &TableRows) -> String {
-    let insert = insert_values(rows);
-    format!("{insert} {}", on_duplicate_key(rows, |name| format!("{name} = VALUES({name})")))
 }
 
 fn update(rows: &UpdateRows, dialect: Dialect) -> String {
@@ -367,25 +348,16 @@ mod tests {
 
     #[test]
     fn rows_may_be_written_out_for_mysql() {
-        let values = "INSERT INTO stock (a, b, note) {values:a int, b int, note text}";
         for (statement, sql) in [
-            (SetStatement::Insert(&STOCK), values.to_owned()),
-            (SetStatement::Upsert(&STOCK), format!("{values} ON DUPLICATE KEY UPDATE note = VALUES(note)")),
-            (
-                SetStatement::Upsert(&KEYS),
-                "INSERT INTO seen (a) {values:a int} ON DUPLICATE KEY UPDATE a = VALUES(a)".to_owned(),
-            ),
             (
                 SetStatement::Update(&CHANGE),
                 "UPDATE {rows:a int, b int, note text} r STRAIGHT_JOIN stock ON stock.a = r.a \
-                 SET stock.b = r.b, stock.note = r.note"
-                    .to_owned(),
+                 SET stock.b = r.b, stock.note = r.note",
             ),
             (
                 SetStatement::Delete(&GONE),
                 "DELETE stock FROM {rows:a int, b int} r STRAIGHT_JOIN stock \
-                 ON stock.a = r.a AND stock.b = r.b"
-                    .to_owned(),
+                 ON stock.a = r.a AND stock.b = r.b",
             ),
         ] {
             assert_eq!(statement.sql(Dialect::MySql, RowSource::Literals).unwrap(), sql);

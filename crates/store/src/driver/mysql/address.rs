@@ -8,11 +8,11 @@
 //! (`pa?ss`, `p/w`) may turn up as a host or as the name of a parameter.
 
 use super::super::dialect::RowSource;
+use super::super::hosts::Hosts;
 use crate::StoreError;
 use mysql_async::{Opts, OptsBuilder, SslOpts};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 const DEFAULT_PORT: u16 = 3306;
@@ -21,8 +21,8 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Where the database is: made of the URL once.
 pub(in super::super) struct Address {
-    /// At least one. They are tried in this order.
-    pub(super) endpoints: Vec<Endpoint>,
+    /// At least one.
+    pub(super) endpoints: Hosts<Endpoint>,
     user: String,
     password: Option<String>,
     database: String,
@@ -30,8 +30,6 @@ pub(in super::super) struct Address {
     ca: Option<PathBuf>,
     /// How rows travel, if the server is not to decide that.
     pub(super) row_source: Option<RowSource>,
-    /// The number of the endpoint that was of use last.
-    pub(super) last: AtomicUsize,
 }
 
 /// One server.
@@ -60,7 +58,7 @@ impl fmt::Debug for Address {
         let Self { endpoints, database, tls, ca, row_source, .. } = self;
         formatter
             .debug_struct("mysql::Address")
-            .field("endpoints", endpoints)
+            .field("endpoints", &endpoints.all())
             .field("database", database)
             .field("tls", tls)
             .field("ca", ca)
@@ -100,7 +98,7 @@ impl Address {
             // The driver takes the provider of the process. Whoever installed one before has chosen ring, too.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
-        Ok(Self { endpoints, user, password, database, tls, ca, row_source, last: AtomicUsize::new(0) })
+        Ok(Self { endpoints: Hosts::new(endpoints), user, password, database, tls, ca, row_source })
     }
 
     /// What the driver needs to know to connect to a server. `name` is what the certificate is to be made for, if not
@@ -267,13 +265,13 @@ mod tests {
         let address = Address::parse("mysql://u%40x:p%2Fw%3a%C3%A9@db1,[::1]:3307,db3:1/shop%2D1").unwrap();
         assert_eq!((address.user.as_str(), address.password.as_deref()), ("u@x", Some("p/w:é")));
         assert_eq!(address.database, "shop-1");
-        assert_eq!(address.endpoints, [tcp("db1", 3306), tcp("::1", 3307), tcp("db3", 1)]);
+        assert_eq!(address.endpoints.all(), [tcp("db1", 3306), tcp("::1", 3307), tcp("db3", 1)]);
         assert_eq!((address.tls, address.verifies_certificate()), (Tls::Preferred, false));
         let address = Address::parse("mariadb://root@h/d?socket=/run/x%20y").err();
         assert!(address.is_some(), "a host and a socket");
         for hosts in ["", "localhost"] {
             let address = Address::parse(&format!("mariadb://root@{hosts}/d?socket=/run/x%20y")).unwrap();
-            assert_eq!(address.endpoints, [Endpoint::Socket("/run/x y".to_owned())]);
+            assert_eq!(address.endpoints.all(), [Endpoint::Socket("/run/x y".to_owned())]);
             assert_eq!(address.password, None);
         }
     }
@@ -302,7 +300,7 @@ mod tests {
         ] {
             let address = Address::parse(&format!("mysql://u@h/d?{query}")).unwrap();
             assert_eq!((address.tls, address.verifies_certificate()), (tls, verifies), "{query}");
-            let options = address.options(&address.endpoints[0], true, None);
+            let options = address.options(&address.endpoints.all()[0], true, None);
             assert_eq!(options.ssl_opts().unwrap().accept_invalid_certs(), !verifies, "{query}");
             assert_eq!(options.ssl_opts().unwrap().disable_built_in_roots(), query.contains("ssl-ca"));
         }

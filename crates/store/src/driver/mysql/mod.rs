@@ -13,6 +13,7 @@ mod values;
 pub(super) use address::Address;
 pub(super) use errors::is_done_already;
 
+use super::dialect::RowSource;
 use super::network::{Access, Link, Role, Sql};
 use super::set::SetStatement;
 use super::{Options, Row, Rows, Value};
@@ -23,9 +24,8 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, DriverError, Error, IoError, Params, Statement};
 use session::Server;
 use statements::{Statements, Text};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 /// A connection that has been silent for longer is asked whether it still works before a transaction relies on it.
 const FRESH: Duration = Duration::from_secs(1);
@@ -75,7 +75,7 @@ impl Connection {
         let mut conn = dial(address, endpoint).await.map_err(|error| classify(error, Stage::Connect))?;
         let server = Server::ask(&mut conn).await?;
         // Of several servers only that which is written to knows the latest.
-        if server.is_read_only() && (role == Role::Writer || address.endpoints.len() > 1) {
+        if server.is_read_only() && (role == Role::Writer || address.endpoints.all().len() > 1) {
             return Err(StoreError::ConnectionLost("the database server only reads at present".into()));
         }
         server.prepare(&mut conn, role, options).await?;
@@ -237,8 +237,38 @@ impl Connection {
         Ok(self.if_it_fits(script))
     }
 
-    /// The same of statements over rows.
-    fn set_script(&mut self, sets: &[(SetStatement, &Rows)]) -> Result<Option<String>, StoreError> {
+    /// Runs statements over rows in their order, in one round trip if they fit into one packet. An error tells which it
+    /// was of.
+    async fn run_all_sets(
+        &mut self,
+        sets: &[(SetStatement, &Rows)],
+    ) -> Result<Vec<Answer>, (usize, StoreError)> {
+        if sets.len() > 1 {
+            let script = self.set_script(sets).map_err(|error| (0, error))?;
+            if let Some(script) = self.if_it_fits(script) {
+                return self.run_script(script, sets.len()).await;
+            }
+        }
+        if self.statements.row_source() == RowSource::Literals {
+            let mut answers = Vec::with_capacity(sets.len());
+            for (at, set) in sets.iter().enumerate() {
+                let script = self.set_script(std::slice::from_ref(set)).map_err(|error| (at, error))?;
+                values::fits(script.len(), self.max_packet).map_err(|error| (at, error))?;
+                answers.extend(self.run_script(script, 1).await.map_err(|(_, error)| (at, error))?);
+            }
+            return Ok(answers);
+        }
+        // One by one they are prepared, so their texts must be constant.
+        let mut all = Vec::with_capacity(sets.len());
+        for (at, (set, rows)) in sets.iter().enumerate() {
+            let rows = rows.to_json(NULL).map_err(|error| (at, error))?;
+            all.push((Text::Set(*set), vec![Value::Text(rows)]));
+        }
+        self.run_all(&all).await
+    }
+
+    /// Statements over rows as one text.
+    fn set_script(&mut self, sets: &[(SetStatement, &Rows)]) -> Result<String, StoreError> {
         let mut script = String::new();
         for (set, rows) in sets {
             if !script::append_set(&mut script, *set, rows)? {
@@ -246,7 +276,7 @@ impl Connection {
                 script::append(&mut script, &sql, &[Value::Text(rows.to_json(NULL)?)])?;
             }
         }
-        Ok(self.if_it_fits(script))
+        Ok(script)
     }
 
     fn if_it_fits(&self, script: String) -> Option<String> {
@@ -305,26 +335,10 @@ impl Link for Connection {
     type Address = Address;
 
     async fn connect(address: &Address, role: Role, options: &Options) -> Result<Self, StoreError> {
-        let give_up = Instant::now() + options.connect_timeout;
-        let mut failure = StoreError::ConnectionLost("there is no host to connect to".into());
-        let (count, first) = (address.endpoints.len(), address.last.load(Ordering::Relaxed));
-        for step in 0..count {
-            // Beginning with the one that was of use last, so that one that is gone costs its time once.
-            let number = (first + step) % count;
-            let (endpoint, left) = (&address.endpoints[number], count - step);
-            // Each leaves time for those after it.
-            let share = give_up.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(1);
-            failure = match timeout(share, Self::open(address, endpoint, role, options)).await {
-                Ok(Ok(connection)) => {
-                    address.last.store(number, Ordering::Relaxed);
-                    return Ok(connection);
-                }
-                Ok(Err(StoreError::ConnectionLost(cause))) => StoreError::ConnectionLost(cause),
-                Ok(Err(error)) => return Err(error),
-                Err(late) => StoreError::ConnectionLost(late.into()),
-            };
-        }
-        Err(failure)
+        // What one server refuses is no reason to ask the next.
+        let is_final = |error: &StoreError| !matches!(error, StoreError::ConnectionLost(_));
+        let open = |endpoint| Self::open(address, endpoint, role, options);
+        address.endpoints.first_of_use(options.connect_timeout, is_final, open).await
     }
 
     fn is_open(&self) -> bool {
@@ -375,18 +389,7 @@ impl Link for Connection {
     }
 
     async fn run_sets(&mut self, sets: &[(SetStatement, &Rows)]) -> Result<Vec<u64>, StoreError> {
-        let script = if sets.len() > 1 { self.set_script(sets)? } else { None };
-        let answers = match script {
-            Some(script) => self.run_script(script, sets.len()).await,
-            None => {
-                let mut all = Vec::with_capacity(sets.len());
-                for (set, rows) in sets {
-                    all.push((Text::Set(*set), vec![Value::Text(rows.to_json(NULL)?)]));
-                }
-                self.run_all(&all).await
-            }
-        };
-        let answers = answers.map_err(|(at, error)| match sets.get(at) {
+        let answers = self.run_all_sets(sets).await.map_err(|(at, error)| match sets.get(at) {
             Some((set, _)) => with_key_name(error, *set),
             None => error,
         })?;

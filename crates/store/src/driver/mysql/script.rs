@@ -6,11 +6,11 @@
 //! For a server without `JSON_TABLE` rows are written into the text, too: as literals that are selected one by one.
 
 use super::super::Kind;
-use super::super::dialect::{ROWS_MACRO, VALUES_MACRO, parse_column};
+use super::super::dialect::{ROWS_MACRO, parse_column};
 use super::super::lexer::{Piece, pieces};
 use super::super::rows::nul_refused;
-use super::super::set::SetStatement;
-use super::super::{Cell, Rows, TableRows, Value};
+use super::super::set::{SetStatement, on_duplicate_key};
+use super::super::{Cell, Rows, Value};
 use crate::StoreError;
 use serde_json::Value as Json;
 use std::fmt::Write as _;
@@ -52,32 +52,16 @@ pub(super) fn append(script: &mut String, sql: &str, params: &[Value]) -> Result
     if params.next().is_some() { Err(mismatch()) } else { Ok(()) }
 }
 
-/// Writes the rows that a parameter holds: for `rows:…` as a table expression, for `values:…` as what follows
-/// `INSERT INTO t (…)`.
+/// Writes the rows that a parameter holds as a table expression.
 fn push_rows(out: &mut String, source: &str, param: &Value) -> Result<(), StoreError> {
-    let (columns, is_table) = match (source.strip_prefix(ROWS_MACRO), source.strip_prefix(VALUES_MACRO)) {
-        (Some(columns), _) => (columns, true),
-        (_, Some(columns)) => (columns, false),
-        _ => return Err(StoreError::misuse(format!("{source:?} is not a row source"))),
+    let Some(columns) = source.strip_prefix(ROWS_MACRO) else {
+        return Err(StoreError::misuse(format!("{source:?} is not a row source")));
     };
     let columns: Vec<_> = columns.split(',').map(parse_column).collect::<Result<_, _>>()?;
     let Value::Text(json) = param else { return Err(StoreError::misuse("a row source wants rows")) };
     let rows: Vec<Vec<Json>> = serde_json::from_str(json)
         .map_err(|_| StoreError::misuse("a row source wants an array of arrays"))?;
-    if is_table { push_table(out, &columns, &rows) } else { push_values(out, columns.len(), &rows) }
-}
-
-/// `VALUES (1, 'x'), (2, 'y')`
-fn push_values(out: &mut String, width: usize, rows: &[Vec<Json>]) -> Result<(), StoreError> {
-    for (index, row) in rows.iter().enumerate() {
-        out.push_str(if index == 0 { "VALUES " } else { ", " });
-        for column in 0..width {
-            out.push_str(if column == 0 { "(" } else { ", " });
-            push_literal(out, cell(row.get(column))?)?;
-        }
-        out.push(')');
-    }
-    Ok(())
+    push_table(out, &columns, &rows)
 }
 
 /// `(SELECT CAST(1 AS SIGNED) AS id, 'x' AS name UNION ALL SELECT 2, 'y')`
@@ -153,23 +137,11 @@ pub(super) fn append_set(script: &mut String, set: SetStatement, rows: &Rows) ->
         script.push(')');
     }
     if let SetStatement::Upsert(table) = set {
-        push_replacement(script, table);
+        // `VALUES(…)` is the one word for the new value that all servers know.
+        script.push(' ');
+        script.push_str(&on_duplicate_key(table, |name| format!("{name} = VALUES({name})")));
     }
     Ok(true)
-}
-
-/// What becomes of a row whose key is there already. `VALUES(…)` is the one spelling that all servers know.
-fn push_replacement(script: &mut String, table: &TableRows) {
-    let mut names: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();
-    names.retain(|name| !table.key.contains(name));
-    if names.is_empty() {
-        // Setting the key to itself changes nothing.
-        names = table.key.to_vec();
-    }
-    for (index, name) in names.into_iter().enumerate() {
-        script.push_str(if index == 0 { " ON DUPLICATE KEY UPDATE " } else { ", " });
-        let _ = write!(script, "{name} = VALUES({name})");
-    }
 }
 
 /// The session takes UTF-8, where the bytes of quote and backslash are never part of another character, and knows
@@ -205,10 +177,16 @@ fn push_literal(out: &mut String, value: Cell<'_>) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::TableRows;
     use super::*;
 
     static STOCK: TableRows =
         TableRows { table: "stock", columns: &[("a", Kind::Int), ("note", Kind::Text)], key: &["a"] };
+    static NOTES: TableRows = TableRows {
+        table: "t",
+        columns: &[("id", Kind::Int), ("name", Kind::Text), ("note", Kind::Text)],
+        key: &["id"],
+    };
     static SEEN: TableRows = TableRows { table: "seen", columns: &[("a", Kind::Int)], key: &["a"] };
 
     #[test]
@@ -270,13 +248,12 @@ mod tests {
              UNION ALL SELECT (-9223372036854775807 - 1), NULL, '\\\\' \
              UNION ALL SELECT 7, 'é\n', '\"') r -- {x}\nWHERE r.id > 0"
         );
+        let mut script = String::new();
+        assert!(append_set(&mut script, SetStatement::Insert(&NOTES), &rows).unwrap());
         assert_eq!(
-            written(
-                "INSERT INTO t (id, name, note) {values:id int, name text, note text} ON DUPLICATE",
-                &rows
-            ),
-            "INSERT INTO t (id, name, note) VALUES (NULL, 'it\\'s {?}', NULL), \
-             ((-9223372036854775807 - 1), NULL, '\\\\'), (7, 'é\n', '\"') ON DUPLICATE"
+            script,
+            "INSERT INTO t (id, name, note) VALUES (NULL,'it\\'s {?}',NULL),\
+             ((-9223372036854775807 - 1),NULL,'\\\\'),(7,'é\n','\"')"
         );
         assert_eq!(
             written("SELECT r.id FROM {rows:id int, name text} r", &Rows::new()),

@@ -43,6 +43,10 @@ impl Statements {
         }
     }
 
+    pub(super) fn row_source(&self) -> RowSource {
+        self.row_source
+    }
+
     /// The statement if it is prepared already.
     pub(super) fn known(&mut self, text: Text<'_>) -> Option<Statement> {
         match text {

@@ -1,10 +1,11 @@
 //! Where a PostgreSQL database is, out of its URL.
 
 use crate::StoreError;
+use crate::driver::hosts::Hosts;
 use crate::driver::tls::{self, Trust};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
@@ -44,9 +45,7 @@ const PASSED_ON: &[&str] = &[
 ///   several hosts `read-write` is the default.
 pub(in crate::driver) struct Address {
     /// One for each host.
-    hosts: Vec<Config>,
-    /// Which of them was of use last.
-    last: AtomicUsize,
+    hosts: Hosts<Config>,
     tls: Option<MakeRustlsConnect>,
     /// Whether a host with which TLS cannot be agreed on is asked again without.
     may_fall_back: bool,
@@ -123,25 +122,15 @@ impl Address {
         let tls = own.security(&mut config)?;
         let hosts = own.hosts(&config)?;
         Ok(Self {
-            hosts,
-            last: AtomicUsize::new(0),
+            hosts: Hosts::new(hosts),
             tls,
             may_fall_back: own.mode() == Mode::Prefer && own.authorities.is_none(),
             schema: own.schema.map(|name| Arc::new(Schema { name, is_there: AtomicBool::new(false) })),
         })
     }
 
-    /// The hosts with their numbers, in the order in which they are to be tried: beginning with the one that was of use
-    /// last, so that one that is gone costs its time once.
-    pub(super) fn hosts(&self) -> impl ExactSizeIterator<Item = (usize, &Config)> {
-        let count = self.hosts.len();
-        let first = self.last.load(Ordering::Relaxed);
-        (0..count).map(move |step| (first + step) % count).map(|number| (number, &self.hosts[number]))
-    }
-
-    /// Notes that a host was of use.
-    pub(super) fn was_of_use(&self, number: usize) {
-        self.last.store(number, Ordering::Relaxed);
+    pub(super) fn hosts(&self) -> &Hosts<Config> {
+        &self.hosts
     }
 
     pub(super) fn tls(&self) -> Option<MakeRustlsConnect> {
@@ -398,7 +387,7 @@ mod tests {
     #[test]
     fn a_url_says_where_and_who() {
         let address = parse("postgres://an%40n:p%25w@db:6543/sh%20op?application_name=x&keepalives_idle=77");
-        let [host] = &address.hosts[..] else { panic!("one host") };
+        let [host] = address.hosts.all() else { panic!("one host") };
         assert_eq!(host.get_hosts(), [Host::Tcp("db".to_owned())]);
         assert_eq!((host.get_ports(), host.get_user()), (&[6543][..], Some("an@n")));
         assert_eq!((host.get_password(), host.get_dbname()), (Some(&b"p%w"[..]), Some("sh op")));
@@ -409,33 +398,31 @@ mod tests {
         assert_eq!(host.get_target_session_attrs(), TargetSessionAttrs::Any);
         assert!(address.schema().is_none() && address.may_fall_back());
         let address = parse("postgresql://db");
-        assert_eq!(address.hosts[0].get_ports(), [5432]);
-        assert_eq!((address.hosts[0].get_user(), address.hosts[0].get_dbname()), (None, None));
-        assert_eq!(address.hosts[0].get_application_name(), Some("stockroom"));
+        assert_eq!(address.hosts.all()[0].get_ports(), [5432]);
+        assert_eq!((address.hosts.all()[0].get_user(), address.hosts.all()[0].get_dbname()), (None, None));
+        assert_eq!(address.hosts.all()[0].get_application_name(), Some("stockroom"));
     }
 
     #[test]
     fn several_hosts_are_tried_in_their_order_and_must_take_writes() {
         let address = parse("postgres://u@a:1,b,[::1]:3/d");
-        let told: Vec<_> =
-            address.hosts().map(|(_, host)| (host.get_hosts()[0].clone(), host.get_ports()[0])).collect();
+        let hosts = address.hosts.all().iter();
+        let told: Vec<_> = hosts.map(|host| (host.get_hosts()[0].clone(), host.get_ports()[0])).collect();
         let tcp = |name: &str| Host::Tcp(name.to_owned());
         assert_eq!(told, [(tcp("a"), 1), (tcp("b"), 5432), (tcp("::1"), 3)]);
-        assert_eq!(address.hosts[0].get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+        assert_eq!(address.hosts.all()[0].get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
         let listed = parse("postgres:///d?host=a,b&port=1,2");
-        assert_eq!(listed.hosts[1].get_hosts(), [tcp("b")]);
-        assert_eq!(listed.hosts[1].get_ports(), [2]);
-        address.was_of_use(1);
-        assert_eq!(address.hosts().map(|(number, _)| number).collect::<Vec<_>>(), [1, 2, 0]);
+        assert_eq!(listed.hosts.all()[1].get_hosts(), [tcp("b")]);
+        assert_eq!(listed.hosts.all()[1].get_ports(), [2]);
         let any = parse("postgres://u@a,b/d?target_session_attrs=any");
-        assert_eq!(any.hosts[1].get_target_session_attrs(), TargetSessionAttrs::Any);
+        assert_eq!(any.hosts.all()[1].get_target_session_attrs(), TargetSessionAttrs::Any);
     }
 
     #[cfg(unix)]
     #[test]
     fn a_unix_socket_needs_no_tls() {
         let address = parse("postgres:///d?host=/var/run/postgresql&port=5433&user=u&sslmode=require");
-        let host = &address.hosts[0];
+        let host = &address.hosts.all()[0];
         assert_eq!(host.get_hosts(), [Host::Unix("/var/run/postgresql".into())]);
         assert_eq!((host.get_ports(), host.get_ssl_mode()), (&[5433][..], SslMode::Disable));
         assert_eq!((host.get_user(), host.get_dbname()), (Some("u"), Some("d")));
@@ -479,14 +466,14 @@ mod tests {
             ("verify-full", SslMode::Require),
         ] {
             let address = parse(&format!("postgres://h/d?sslmode={mode}"));
-            assert_eq!(address.hosts[0].get_ssl_mode(), ssl_mode);
+            assert_eq!(address.hosts.all()[0].get_ssl_mode(), ssl_mode);
             assert_eq!(address.tls().is_some(), mode != "disable");
             assert_eq!(address.may_fall_back(), mode == "prefer");
             let with_public = format!("postgres://h/d?sslmode={mode}&sslrootcert=system");
             assert_eq!(Address::parse(&with_public).is_ok(), mode == "verify-full", "{mode}");
         }
         let public = parse("postgres://h/d?sslrootcert=system");
-        assert_eq!((public.hosts[0].get_ssl_mode(), public.may_fall_back()), (SslMode::Require, false));
+        assert_eq!((public.hosts.all()[0].get_ssl_mode(), public.may_fall_back()), (SslMode::Require, false));
         assert!(refusal("postgres://h/d?sslmode=sure").contains("verify-full"));
         let missing = refusal("postgres://h/d?sslmode=verify-ca&sslrootcert=/no/such/file");
         assert!(missing.contains("/no/such/file"), "{missing}");

@@ -7,7 +7,6 @@ use crate::driver::Options;
 use crate::driver::network::Role;
 use std::time::Duration;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Error, NoTls, Socket};
@@ -57,7 +56,7 @@ impl Drop for Carrier {
     }
 }
 
-/// Connects to the first host that can be used. A host that does not answer takes no more than its share of the time.
+/// Connects to the first host that can be used.
 ///
 /// # Errors
 /// [`StoreError::Unsupported`] when one of them says that this will never work, otherwise what the last one said.
@@ -68,25 +67,9 @@ pub(super) async fn open(address: &Address, role: Role, options: &Options) -> Re
              transaction) the schema cannot be chosen by the URL; use ALTER ROLE … SET search_path = …",
         ));
     }
-    let give_up = Instant::now() + options.connect_timeout;
-    let hosts = address.hosts();
-    let mut left = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
-    let mut outcome = Err(StoreError::misuse("there is no host"));
-    for (number, host) in hosts {
-        let share = give_up.saturating_duration_since(Instant::now()) / left.max(1);
-        left = left.saturating_sub(1);
-        outcome = match timeout_at(Instant::now() + share, open_one(address, host, role, options)).await {
-            Ok(opened) => opened,
-            Err(late) => Err(StoreError::ConnectionLost(late.into())),
-        };
-        match outcome {
-            Ok(_) => address.was_of_use(number),
-            Err(StoreError::Unsupported { .. }) => {}
-            Err(_) => continue,
-        }
-        break;
-    }
-    outcome
+    let is_final = |error: &StoreError| matches!(error, StoreError::Unsupported { .. });
+    let open = |host| open_one(address, host, role, options);
+    address.hosts().first_of_use(options.connect_timeout, is_final, open).await
 }
 
 async fn open_one(
