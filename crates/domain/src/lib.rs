@@ -17,8 +17,8 @@ mod words;
 
 pub use command::{Actor, Command, Context};
 pub use commands::{
-    AdjustStock, ChangeOrder, CreateProduct, CreateUser, DeleteProduct, Deleted, ForgetAnswers, NoteSecret,
-    OpenShop, OrderChanged, OrderLine, OrderPlaced, PlaceOrder, ProductWithStock, RestoreProduct,
+    AdjustStock, ChangeOrder, CreateProduct, CreateUser, Customs, DeleteProduct, Deleted, ForgetAnswers,
+    NoteSecret, OpenShop, OrderChanged, OrderLine, OrderPlaced, PlaceOrder, ProductWithStock, RestoreProduct,
     RevokeSessions, SetPassword, StockChange, StockLine, ToggleProduct, UpdateProduct, UpdateUser,
     generated_sku,
 };

@@ -33,6 +33,8 @@ pub enum Denial {
     InitialStatus,
     /// A customer may cancel only before the order is paid or shipped.
     CancelTooLate,
+    /// The order is somebody else's, and the caller's contract says so instead of hiding it.
+    ForeignOrder,
     /// Only an administrator hands out roles.
     GrantRole,
     /// Only an administrator activates or deactivates accounts.
@@ -54,6 +56,8 @@ pub enum Rejection {
     SkuTaken(String),
     /// SKUs of the form `SKU-<number>` are made from ids and cannot be chosen.
     SkuReserved(String),
+    /// Another product of the catalogue has this name, and the command wants a name of its own.
+    NameTaken(String),
     /// The login name belongs to another user.
     UsernameTaken(String),
     /// The e-mail address belongs to another user.
@@ -143,6 +147,7 @@ impl Rejection {
             Self::OrderNotFound(_) => "ORDER_NOT_FOUND",
             Self::UserNotFound(_) => "USER_NOT_FOUND",
             Self::SkuTaken(_) => "SKU_TAKEN",
+            Self::NameTaken(_) => "NAME_TAKEN",
             Self::SkuReserved(_)
             | Self::InvalidInitialStatus(_)
             | Self::NoLines

@@ -1,6 +1,6 @@
 //! The rows that commands decide on, as they are at the turn of each command.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::{Change, Order, OrderId, Product, ProductId, StockLevel, User, UserId, username_key};
 
@@ -15,6 +15,8 @@ pub struct Keys {
     pub orders: Vec<OrderId>,
     /// Who owns these SKUs?
     pub skus: Vec<String>,
+    /// Which products of the catalogue have these names?
+    pub names: Vec<String>,
     /// Who owns these login names (in the form of [`username_key`])?
     pub usernames: Vec<String>,
     /// Who owns these e-mail addresses?
@@ -36,6 +38,7 @@ impl Keys {
         self.products.extend(other.products);
         self.orders.extend(other.orders);
         self.skus.extend(other.skus);
+        self.names.extend(other.names);
         self.usernames.extend(other.usernames);
         self.emails.extend(other.emails);
         self.references.extend(other.references);
@@ -89,6 +92,8 @@ pub struct Snapshot {
     pub orders: HashMap<OrderId, Option<Order>>,
     /// Owners of the loaded SKUs.
     pub skus: HashMap<String, Option<ProductId>>,
+    /// Products of the catalogue (not archived) that have the loaded names, code point by code point.
+    pub names: HashMap<String, BTreeSet<ProductId>>,
     /// Owners of the loaded login names.
     pub usernames: HashMap<String, Option<UserId>>,
     /// Owners of the loaded e-mail addresses.
@@ -141,6 +146,15 @@ impl Snapshot {
     #[must_use]
     pub fn sku_owner(&self, sku: &str) -> Option<ProductId> {
         loaded!(self.skus, sku, "SKU").copied()
+    }
+
+    /// Whether any product of the catalogue has the loaded name; archived ones do not count.
+    #[must_use]
+    pub fn is_name_taken(&self, name: &str) -> bool {
+        let found = self.names.get(name);
+        debug_assert!(found.is_some(), "name {name:?} was not named in the keys");
+        // Refusing is the answer that spoils nothing.
+        found.is_none_or(|ids| !ids.is_empty())
     }
 
     /// The owner of a loaded login name, given in the form of [`username_key`].
@@ -210,6 +224,14 @@ impl Snapshot {
             self.references.insert(product.id, false);
         }
         let before = self.products.insert(product.id, Some(product.clone())).flatten();
+        if let Some(before) = &before {
+            self.unlist(before);
+        }
+        if product.archived_at_us.is_none()
+            && let Some(ids) = self.names.get_mut(&product.name)
+        {
+            ids.insert(product.id);
+        }
         if let Some(before) = before.filter(|before| before.sku != product.sku) {
             self.skus.insert(before.sku, None);
         }
@@ -218,9 +240,17 @@ impl Snapshot {
 
     fn erase_product(&mut self, id: ProductId) {
         if let Some(before) = self.products.insert(id, None).flatten() {
+            self.unlist(&before);
             self.skus.insert(before.sku, None);
         }
         self.levels.insert(id, None);
+    }
+
+    /// The product no longer has its name. A name that is not loaded is left alone: it would look as if nobody had it.
+    fn unlist(&mut self, before: &Product) {
+        if let Some(ids) = self.names.get_mut(&before.name) {
+            ids.remove(&before.id);
+        }
     }
 
     fn put_order(&mut self, order: &Order) {

@@ -41,6 +41,8 @@ const USERS: &str = concat!(
 );
 const SKU_OWNERS: &str =
     "SELECT p.sku, p.id FROM products p WHERE p.sku IN (SELECT r.sku FROM {rows:sku text} r)";
+const NAME_HOLDERS: &str = "SELECT p.name, p.id FROM products p \
+     WHERE p.archived_at_us IS NULL AND p.name IN (SELECT r.name FROM {rows:name text} r)";
 const USERNAME_OWNERS: &str = "SELECT u.username_key, u.id FROM users u WHERE u.username_key IN (SELECT r.name FROM {rows:name text} r)";
 const EMAIL_OWNERS: &str =
     "SELECT u.email, u.id FROM users u WHERE u.email IN (SELECT r.email FROM {rows:email text} r)";
@@ -107,6 +109,7 @@ fn unknown(mut keys: Keys, loaded: &Snapshot) -> Keys {
     keys.products.retain(|id| !loaded.products.contains_key(id));
     keys.orders.retain(|id| !loaded.orders.contains_key(id));
     keys.skus.retain(|sku| !loaded.skus.contains_key(sku));
+    keys.names.retain(|name| !loaded.names.contains_key(name));
     keys.usernames.retain(|name| !loaded.usernames.contains_key(name));
     keys.emails.retain(|email| !loaded.emails.contains_key(email));
     keys.references.retain(|id| !loaded.references.contains_key(id));
@@ -136,6 +139,7 @@ async fn complete(
         plan.ask(ORDERS, ids.to_vec(), Take::Into(take_orders));
         plan.ask(ITEMS, ids.to_vec(), Take::Into(take_items));
     }
+    plan.names(snapshot, keys.names)?;
     plan.owners(snapshot, keys.skus, keys.usernames, keys.emails)?;
     if !keys.references.is_empty() {
         let ids = Rows::of_ints(keys.references.iter().map(|id| id.0)).to_value()?;
@@ -207,6 +211,14 @@ impl Plan {
             snapshot.users.extend(users.iter().map(|id| (*id, None)));
             let ids = Rows::of_ints(users.iter().map(|id| id.0)).to_value()?;
             self.ask(USERS, vec![ids], Take::Into(take_users));
+        }
+        Ok(())
+    }
+
+    fn names(&mut self, snapshot: &mut Snapshot, names: Vec<String>) -> Result<(), StoreError> {
+        if !names.is_empty() {
+            self.ask(NAME_HOLDERS, vec![texts(&names)?], Take::Into(take_name_holders));
+            snapshot.names.extend(names.into_iter().map(|name| (name, BTreeSet::new())));
         }
         Ok(())
     }
@@ -325,6 +337,14 @@ fn take_sku_owners(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreE
     Ok(())
 }
 
+fn take_name_holders(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
+    for mut row in rows {
+        let name = row.text(0)?;
+        snapshot.names.entry(name).or_default().insert(ProductId(row.int(1)?));
+    }
+    Ok(())
+}
+
 fn take_username_owners(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
     for mut row in rows {
         snapshot.usernames.insert(row.text(0)?, Some(UserId(row.int(1)?)));
@@ -385,6 +405,7 @@ mod tests {
             (LEVELS, "SEARCH s USING PRIMARY KEY (product_id=?)"),
             (USERS, "SEARCH u USING INTEGER PRIMARY KEY"),
             (SKU_OWNERS, "SEARCH p USING COVERING INDEX sqlite_autoindex_products_1 (sku=?)"),
+            (NAME_HOLDERS, "SEARCH p USING INDEX products_by_name (name=?)"),
             (USERNAME_OWNERS, "SEARCH u USING COVERING INDEX sqlite_autoindex_users_1 (username_key=?)"),
             (EMAIL_OWNERS, "SEARCH u USING COVERING INDEX sqlite_autoindex_users_2 (email=?)"),
             (REFERENCES, "SEARCH i EXISTS USING COVERING INDEX order_items_by_product (product_id=?)"),

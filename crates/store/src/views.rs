@@ -46,6 +46,15 @@ pub struct Listing<T> {
     pub more: bool,
 }
 
+/// Rows of a page, and how many there are on all pages together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted<T> {
+    /// The page.
+    pub listing: Listing<T>,
+    /// Exactly how many rows match, of the same state as the page. Counting them costs a look at each.
+    pub total: i64,
+}
+
 /// What products may be sorted by; ties are broken by id in the same direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProductSort {

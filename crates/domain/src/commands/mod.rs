@@ -7,7 +7,7 @@ mod shop;
 mod stock;
 mod user;
 
-pub use order_change::{ChangeOrder, OrderChanged};
+pub use order_change::{ChangeOrder, Customs, OrderChanged};
 pub use order_place::{OrderLine, OrderPlaced, PlaceOrder};
 pub use product::{
     CreateProduct, DeleteProduct, Deleted, ProductWithStock, RestoreProduct, ToggleProduct, UpdateProduct,

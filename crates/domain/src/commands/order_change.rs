@@ -17,6 +17,17 @@ pub struct ChangeOrder {
     pub goal: Goal,
     /// The version the caller had seen, if they insist on it.
     pub if_version: Option<i64>,
+    /// What the caller's contract does otherwise.
+    pub customs: Customs,
+}
+
+/// What an older contract does otherwise with orders; the default is what `/api/v1` does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Customs {
+    /// The owner may confirm an order of theirs that takes its stock at confirmation.
+    pub owner_confirms: bool,
+    /// Somebody else's order is refused as such, instead of as one that does not exist.
+    pub admits_foreign: bool,
 }
 
 /// An order after a change, or as it was when there was nothing to do.
@@ -40,13 +51,8 @@ impl Command for ChangeOrder {
     fn decide(&self, snapshot: &Snapshot, context: &Context) -> Result<Decision<OrderChanged>, Rejection> {
         let not_found = || Rejection::OrderNotFound(self.order_id);
         let before = snapshot.order(self.order_id).ok_or_else(not_found)?;
-        // Somebody else's order is as absent as one that was never placed.
-        if !context.actor.is_staff() && before.user_id != context.actor.user_id {
-            return Err(not_found());
-        }
-        // The role comes first: what a customer may never do is not a matter of the order's status.
-        if !context.actor.is_staff() && self.wished() != Some(Action::Cancel) {
-            return Err(Rejection::Forbidden(Denial::Role));
+        if !context.actor.is_staff() {
+            self.require_owner(before, context)?;
         }
         let action = self.planned(before)?;
         let user = before.user_id.and_then(|id| snapshot.user(id));
@@ -56,7 +62,7 @@ impl Command for ChangeOrder {
         let Some(action) = action else {
             return Ok(draft.decide(OrderChanged { order, user_name, changed: false }));
         };
-        // Customers may only cancel, and only before money or goods have moved.
+        // Customers may only cancel before money or goods have moved.
         if !context.actor.is_staff() && before.payment == Payment::Paid {
             return Err(Rejection::Forbidden(Denial::CancelTooLate));
         }
@@ -70,6 +76,28 @@ impl Command for ChangeOrder {
 }
 
 impl ChangeOrder {
+    /// Refuses a customer who asks for more than the owner of the order may do.
+    fn require_owner(&self, order: &Order, context: &Context) -> Result<(), Rejection> {
+        if order.user_id != context.actor.user_id {
+            return Err(if self.customs.admits_foreign {
+                Rejection::Forbidden(Denial::ForeignOrder)
+            } else {
+                // Somebody else's order is as absent as one that was never placed.
+                Rejection::OrderNotFound(order.id)
+            });
+        }
+        // The role comes first: what a customer may never do is not a matter of the order's status.
+        match self.wished() {
+            Some(Action::Cancel) => Ok(()),
+            Some(Action::Confirm)
+                if self.customs.owner_confirms && order.allocate_at == AllocateAt::Confirmation =>
+            {
+                Ok(())
+            }
+            _ => Err(Rejection::Forbidden(Denial::Role)),
+        }
+    }
+
     /// The action behind the goal, whether or not there is anything left to do.
     fn wished(&self) -> Option<Action> {
         match self.goal {

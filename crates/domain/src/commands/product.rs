@@ -77,13 +77,16 @@ pub struct CreateProduct {
     pub auto_deactivate: bool,
     /// Pieces on hand to begin with.
     pub opening_stock: i64,
+    /// Refuse a name that another product of the catalogue has (archived ones do not count).
+    pub unique_name: bool,
 }
 
 impl Command for CreateProduct {
     type Outcome = ProductWithStock;
 
     fn keys(&self, _: &Context) -> Keys {
-        Keys { skus: self.sku.iter().cloned().collect(), ..Keys::default() }
+        let names = if self.unique_name { vec![self.name.clone()] } else { Vec::new() };
+        Keys { skus: self.sku.iter().cloned().collect(), names, ..Keys::default() }
     }
 
     fn decide(
@@ -95,6 +98,9 @@ impl Command for CreateProduct {
         require_range("price_cents", None, self.price_cents, (0, MAX_PRICE_CENTS))?;
         require_range("low_stock_threshold", None, self.low_stock_threshold, (0, MAX_STOCK))?;
         require_range("stock_quantity", None, self.opening_stock, (0, MAX_STOCK))?;
+        if self.unique_name && snapshot.is_name_taken(&self.name) {
+            return Err(Rejection::NameTaken(self.name.clone()));
+        }
         if let Some(sku) = &self.sku {
             require_free_sku(snapshot, sku, None)?;
         }
@@ -126,7 +132,7 @@ impl Command for CreateProduct {
     }
 }
 
-/// Changes catalogue data; what is `None` stays.
+/// Changes catalogue data, and counts the stock if asked to; what is `None` stays.
 #[derive(Debug, Clone)]
 pub struct UpdateProduct {
     /// The product.
@@ -147,6 +153,9 @@ pub struct UpdateProduct {
     pub low_stock_threshold: Option<i64>,
     /// Deactivate at zero available.
     pub auto_deactivate: Option<bool>,
+    /// Pieces that can be sold from now on: on hand becomes this plus what open orders hold. Counted after the rest is
+    /// changed, so a last piece that goes this way deactivates even a product that was to be active.
+    pub available: Option<i64>,
 }
 
 impl Command for UpdateProduct {
@@ -166,18 +175,35 @@ impl Command for UpdateProduct {
         if let Some(sku) = self.sku.as_ref().filter(|sku| **sku != before.sku) {
             require_free_sku(snapshot, sku, Some(before.id))?;
         }
-        let after = self.merged(before)?;
+        let mut after = self.merged(before)?;
         let mut draft = Draft::new(snapshot, context);
-        if after == *before {
-            return Ok(decide_product(draft, after));
+        if after != *before {
+            after = Product { version: before.version + 1, updated_at_us: context.now_us, ..after };
+            put_product(&mut draft, before, &after);
         }
-        let after = Product { version: before.version + 1, updated_at_us: context.now_us, ..after };
-        put_product(&mut draft, before, &after);
+        self.count(&mut draft)?;
+        // Counting may have deactivated it.
+        let after = draft.product(after.id).cloned().unwrap_or(after);
         Ok(decide_product(draft, after))
     }
 }
 
 impl UpdateProduct {
+    /// Makes the asked number available, unless it is already.
+    fn count(&self, draft: &mut Draft<'_>) -> Result<(), Rejection> {
+        let Some(available) = self.available else { return Ok(()) };
+        let product_id = self.product_id;
+        let before = draft.level(product_id);
+        require_range("stock_quantity", None, available, (0, MAX_STOCK - before.allocated))?;
+        let delta = available - before.available();
+        if delta == 0 {
+            return Ok(());
+        }
+        let after = draft.move_stock(product_id, MovementKind::Counted, (delta, 0), Cause::default())?;
+        draft.record(Event::StockAdjusted { product_id, from: before.on_hand, to: after.on_hand });
+        Ok(())
+    }
+
     fn merged(&self, before: &Product) -> Result<Product, Rejection> {
         let price_cents = self.price_cents.unwrap_or(before.price_cents);
         let low_stock_threshold = self.low_stock_threshold.unwrap_or(before.low_stock_threshold);
@@ -257,6 +283,8 @@ impl Command for ToggleProduct {
 pub enum Deleted {
     /// Orders refer to it, so it was archived.
     Archived(ProductWithStock),
+    /// It was archived before; nothing changed.
+    AlreadyArchived(ProductWithStock),
     /// Nothing referred to it, so it is gone.
     Erased,
 }
@@ -285,13 +313,14 @@ impl Command for DeleteProduct {
         let level = draft.level(id);
         if snapshot.is_referenced(id) {
             let mut product = before.clone();
-            if before.archived_at_us.is_none() {
-                product.archived_at_us = Some(context.now_us);
-                product.version += 1;
-                product.updated_at_us = context.now_us;
-                draft.put(Change::PutProduct(product.clone()));
-                draft.record(Event::ProductArchived { product_id: id });
+            if before.archived_at_us.is_some() {
+                return Ok(draft.decide(Deleted::AlreadyArchived(ProductWithStock { product, level })));
             }
+            product.archived_at_us = Some(context.now_us);
+            product.version += 1;
+            product.updated_at_us = context.now_us;
+            draft.put(Change::PutProduct(product.clone()));
+            draft.record(Event::ProductArchived { product_id: id });
             return Ok(draft.decide(Deleted::Archived(ProductWithStock { product, level })));
         }
         if level.on_hand > 0 {

@@ -58,9 +58,13 @@ impl Shows for Vec<ProductWithStock> {
 impl Shows for Deleted {
     fn shown(&self) -> Vec<Shown> {
         match self {
-            Self::Archived(product) => product.shown(),
+            Self::Archived(product) | Self::AlreadyArchived(product) => product.shown(),
             Self::Erased => Vec::new(),
         }
+    }
+
+    fn changed(&self) -> Option<bool> {
+        Some(!matches!(self, Self::AlreadyArchived(_)))
     }
 }
 

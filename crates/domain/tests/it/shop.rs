@@ -53,6 +53,11 @@ impl Shop {
             let owner = self.products.values().find(|product| product.sku == *sku);
             snapshot.skus.insert(sku.clone(), owner.map(|product| product.id));
         }
+        for name in &keys.names {
+            let called = |product: &&Product| product.name == *name && product.archived_at_us.is_none();
+            let ids = self.products.values().filter(called).map(|product| product.id);
+            snapshot.names.insert(name.clone(), ids.collect());
+        }
         for name in &keys.usernames {
             let owner = self.users.values().find(|user| user.username.to_lowercase() == *name);
             snapshot.usernames.insert(name.clone(), owner.map(|user| user.id));

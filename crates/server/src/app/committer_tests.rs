@@ -35,6 +35,7 @@ fn command(fault: Option<Fault>) -> Faulty {
         low_stock_threshold: 0,
         auto_deactivate: false,
         opening_stock: 1,
+        unique_name: false,
     };
     Faulty { fault, product }
 }

@@ -23,8 +23,8 @@ use crate::settings::Settings;
 /// What reads answer with, under the roof of the application: handlers never name the store.
 pub mod views {
     pub use store::{
-        EventView, Listing, MovementView, OrderListing, OrderQuery, OrderSort, OrderView, Page, ProductQuery,
-        ProductSort, ProductView, Scope, Session, SortValue, Start, UserQuery, UserView,
+        Counted, EventView, Listing, MovementView, OrderListing, OrderQuery, OrderSort, OrderView, Page,
+        ProductQuery, ProductSort, ProductView, Scope, Session, SortValue, Start, UserQuery, UserView,
     };
 }
 

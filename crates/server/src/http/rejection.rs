@@ -37,6 +37,7 @@ impl Problem {
                 "sku",
                 "must not have the form SKU-<number>, which is made from ids; leave it out to get one",
             ),
+            Rejection::NameTaken(name) => Self::conflict(code, format!("Another product is called {name}.")),
             Rejection::UsernameTaken(name) => Self::conflict(code, format!("The username {name} is taken.")),
             Rejection::EmailTaken(email) => {
                 Self::conflict(code, format!("The e-mail address {email} belongs to another user."))
@@ -103,6 +104,7 @@ fn denial_text(denial: Denial) -> &'static str {
         Denial::OrderForAnother => "Customers place orders for themselves only.",
         Denial::InitialStatus => "Only staff place orders that start as confirmed or paid.",
         Denial::CancelTooLate => "A paid order can only be cancelled by the shop.",
+        Denial::ForeignOrder => "The order is somebody else's.",
         Denial::GrantRole => "Only an administrator hands out roles.",
         Denial::SetActive => "Only an administrator activates or deactivates accounts.",
     }

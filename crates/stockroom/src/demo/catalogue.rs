@@ -65,6 +65,7 @@ pub(super) fn items() -> Vec<Item> {
             low_stock_threshold: threshold,
             auto_deactivate: sku == "KB-LIMITED",
             opening_stock: opening,
+            unique_name: false,
         },
         opening,
         is_delivered: !DISCONTINUED.contains(&sku),

@@ -1,7 +1,7 @@
 //! The sample months: customers order, staff work through what is open, goods come in.
 
 use domain::{
-    Action, Actor, AdjustStock, AllocateAt, ChangeOrder, Goal, Order, OrderLine, PlaceOrder, Status,
+    Action, Actor, AdjustStock, AllocateAt, ChangeOrder, Customs, Goal, Order, OrderLine, PlaceOrder, Status,
     StockChange, StockLine, UserId,
 };
 
@@ -132,7 +132,12 @@ fn future_of(order: &Order, staff: Actor, days_ago: i64, random: &mut Random) ->
         // Never on the day of the order itself, which is over when this is planned.
         let hours = if days_ago < SLOW_DAYS { 24 + random.below(240) } else { 16 + random.below(32) };
         at_us += hours * HOUR_US + random.below(60) * MINUTE_US;
-        let command = ChangeOrder { order_id: order.id, goal: Goal::Act(*action), if_version: None };
+        let command = ChangeOrder {
+            order_id: order.id,
+            goal: Goal::Act(*action),
+            if_version: None,
+            customs: Customs::default(),
+        };
         entries.push(Entry { at_us, actor: staff, deed: Deed::Change(command) });
     }
     entries

@@ -9,6 +9,7 @@
 //! | `{id}` | a 64-bit primary key |
 //! | `{int}` `{text}` | the two types |
 //! | `{key N}` | a text of at most N characters that may be indexed |
+//! | `{prefix N}` | behind a column in an index: so many characters of a `{text}` are enough (all of it on databases that index whole texts) |
 //! | `{end}` | what follows the closing parenthesis of a table |
 //! | `{clustered}` | the same for a table whose primary key is the order of its rows |
 
@@ -167,14 +168,16 @@ impl Expansion {
         if let Some(columns) = name.strip_prefix(ROWS_MACRO) {
             return self.rows(columns);
         }
-        let length: u32 = name
-            .strip_prefix("key ")
-            .and_then(|length| length.trim().parse().ok())
-            .ok_or_else(|| StoreError::misuse(format!("there is no SQL macro {name:?}")))?;
-        let _ = match self.dialect {
-            Dialect::Sqlite => write!(self.text, "TEXT"),
-            Dialect::Postgres => write!(self.text, "VARCHAR({length}) COLLATE \"C\""),
-            Dialect::MySql => write!(self.text, "VARCHAR({length})"),
+        let unknown = || StoreError::misuse(format!("there is no SQL macro {name:?}"));
+        let (word, length) = name.split_once(' ').ok_or_else(unknown)?;
+        let length: u32 = length.trim().parse().map_err(|_| unknown())?;
+        let _ = match (word, self.dialect) {
+            ("key", Dialect::Sqlite) => write!(self.text, "TEXT"),
+            ("key", Dialect::Postgres) => write!(self.text, "VARCHAR({length}) COLLATE \"C\""),
+            ("key", Dialect::MySql) => write!(self.text, "VARCHAR({length})"),
+            ("prefix", Dialect::Sqlite | Dialect::Postgres) => Ok(()),
+            ("prefix", Dialect::MySql) => write!(self.text, "({length})"),
+            _ => return Err(unknown()),
         };
         Ok(())
     }
@@ -298,15 +301,33 @@ mod tests {
     }
 
     #[test]
+    fn an_index_has_a_part_of_a_text_where_it_cannot_have_all() {
+        check(
+            "CREATE INDEX i ON t (x {prefix 200})",
+            "CREATE INDEX i ON t (x )",
+            "CREATE INDEX i ON t (x )",
+            "CREATE INDEX i ON t (x (200))",
+        );
+    }
+
+    #[test]
     fn braces_in_literals_are_text() {
         check("SELECT '{int}'", "SELECT '{int}'", "SELECT '{int}'", "SELECT '{int}'");
     }
 
     #[test]
     fn mistakes_are_told() {
-        for sql in
-            ["{nothing}", "{key}", "{key x}", "{rows:a}", "{rows:a float}", "{values:a int}", "SELECT {int"]
-        {
+        for sql in [
+            "{nothing}",
+            "{key}",
+            "{key x}",
+            "{prefix}",
+            "{suffix 5}",
+            "{rows:a}",
+            "{rows:a float}",
+            "{values:a int}",
+            "SELECT {int",
+        ] {
             assert!(matches!(Dialect::Sqlite.expand(sql), Err(StoreError::Misuse { .. })), "{sql}");
         }
     }

@@ -38,6 +38,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "batch_sequence",
         script: include_str!("../../migrations/0002_batch_sequence.sql"),
     },
+    Migration {
+        version: 3,
+        name: "products_by_name",
+        script: include_str!("../../migrations/0003_products_by_name.sql"),
+    },
 ];
 
 /// A migration that was applied just now.

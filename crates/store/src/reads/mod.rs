@@ -10,12 +10,19 @@ mod orders;
 mod products;
 mod users;
 
-use crate::driver::{Row, Value};
+use std::pin::Pin;
+
+use self::filter::Select;
+use crate::driver::{Reader, Row, Value};
 use crate::{Listing, Page, Store, StoreError};
 
 const PING: &str = "SELECT c.next FROM counters c WHERE c.name = 'event'";
 
 const OLDEST_ANSWER: &str = "SELECT MIN(k.created_at_us) FROM idempotency_keys k";
+
+/// What comes of several statements. Boxed, because the compiler does not see that the future of an `AsyncFn` may move to
+/// another thread.
+type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 impl Store {
     /// When the oldest of the kept answers was given, microseconds since 1970 UTC.
@@ -41,6 +48,32 @@ impl Store {
     async fn first(&self, sql: &'static str, params: &[Value]) -> Result<Option<Row>, StoreError> {
         Ok(self.database().reader().await?.query(sql, params).await?.into_iter().next())
     }
+
+    /// Reads several things of one state. When the connection is lost on the way, that state is gone with it, and all is
+    /// read anew.
+    async fn of_one_state<Q, T>(
+        &self,
+        query: &Q,
+        read: for<'a> fn(&'a mut Reader, &'a Q) -> Reading<'a, T>,
+    ) -> Result<T, StoreError> {
+        let mut reader = self.database().long_reader().await?;
+        loop {
+            reader.begin_snapshot().await?;
+            let found = read(&mut reader, query).await;
+            let ended = reader.end_snapshot().await;
+            match found.and_then(|found| ended.map(|()| found)) {
+                Err(error) if reader.may_begin_anew(&error).await => {}
+                found => return found,
+            }
+        }
+    }
+}
+
+/// The one row of an aggregate over all that a query matches.
+async fn aggregate(reader: &mut Reader, select: &Select) -> Result<Row, StoreError> {
+    let (sql, params) = select.parts();
+    let found = reader.query_dynamic_long(sql, params).await?;
+    found.into_iter().next().ok_or_else(|| StoreError::decode("the row of an aggregate is missing"))
 }
 
 /// Rows of a page, of which one more was asked for than it holds.

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use domain::{OrderId, Status};
 
 use super::filter::{Order, Select};
-use super::{display_name, listing};
+use super::{aggregate, display_name, listing};
 use crate::driver::{Reader, Row, Rows, Value};
 use crate::rows::{self, ORDER_WIDTH, item_columns, order_columns};
 use crate::views::facts_of;
-use crate::{OrderListing, OrderQuery, OrderSort, OrderView, Scope, Store, StoreError};
+use crate::{Counted, Listing, OrderListing, OrderQuery, OrderSort, OrderView, Scope, Store, StoreError};
 
 /// One statement, so that the order and its items are of one state.
 const ORDER: &str = concat!(
@@ -34,6 +34,8 @@ const ITEMS: &str = concat!(
 const TOTALS: &str = "SELECT COALESCE(SUM(o.total_amount_cents >> 32), 0), \
      COALESCE(SUM(o.total_amount_cents & 4294967295), 0), COALESCE(SUM(o.total_quantity >> 32), 0), \
      COALESCE(SUM(o.total_quantity & 4294967295), 0) FROM orders o";
+
+const COUNT: &str = "SELECT COUNT(*) FROM orders o";
 
 /// Where the columns of an item begin in [`ORDER`].
 const ITEM_AT: usize = ORDER_WIDTH + 2;
@@ -64,33 +66,47 @@ impl Store {
     /// [`StoreError::Misuse`] when the page starts at a value of another type than the sort has; see also
     /// [`StoreError`].
     pub async fn orders(&self, query: &OrderQuery) -> Result<OrderListing, StoreError> {
-        let mut reader = self.database().long_reader().await?;
-        loop {
-            reader.begin_snapshot().await?;
-            let found = list(&mut reader, query).await;
-            let ended = reader.end_snapshot().await;
-            match found.and_then(|found| ended.map(|()| found)) {
-                // The state that the first statements have seen is gone with the connection: all from the start.
-                Err(error) if reader.may_begin_anew(&error).await => {}
-                found => return found,
-            }
-        }
+        self.of_one_state(query, |reader, query| Box::pin(with_sums(reader, query))).await
+    }
+
+    /// A page of orders without the sums, for which every order that matches would be looked at.
+    ///
+    /// # Errors
+    /// As [`Store::orders`].
+    pub async fn order_rows(&self, query: &OrderQuery) -> Result<Listing<OrderView>, StoreError> {
+        self.of_one_state(query, |reader, query| Box::pin(rows_of(reader, query))).await
+    }
+
+    /// A page of orders, and how many match; page and number show one state.
+    ///
+    /// # Errors
+    /// As [`Store::orders`].
+    pub async fn counted_orders(&self, query: &OrderQuery) -> Result<Counted<OrderView>, StoreError> {
+        self.of_one_state(query, |reader, query| Box::pin(with_number(reader, query))).await
     }
 }
 
-/// Three statements, however many orders there are: the page, all its items, the sums.
-async fn list(reader: &mut Reader, query: &OrderQuery) -> Result<OrderListing, StoreError> {
+async fn with_sums(reader: &mut Reader, query: &OrderQuery) -> Result<OrderListing, StoreError> {
+    let listing = rows_of(reader, query).await?;
+    let sums = aggregate(reader, &filtered(TOTALS, query)).await?;
+    let (total_amount_cents, total_quantity) = (sum(&sums, 0)?, sum(&sums, 2)?);
+    Ok(OrderListing { listing, total_amount_cents, total_quantity })
+}
+
+async fn with_number(reader: &mut Reader, query: &OrderQuery) -> Result<Counted<OrderView>, StoreError> {
+    let listing = rows_of(reader, query).await?;
+    let total = aggregate(reader, &filtered(COUNT, query)).await?.int(0)?;
+    Ok(Counted { listing, total })
+}
+
+/// Two statements, however many orders there are: the page and all its items.
+async fn rows_of(reader: &mut Reader, query: &OrderQuery) -> Result<Listing<OrderView>, StoreError> {
     let select = page(query)?;
     let (sql, params) = select.parts();
     let found = reader.query_dynamic_long(sql, params).await?;
     let mut listing = listing(found, &query.page, |mut row| order_view(&mut row))?;
     add_items(reader, &mut listing.rows).await?;
-    let totals = filtered(TOTALS, query);
-    let (sql, params) = totals.parts();
-    let found = reader.query_dynamic_long(sql, params).await?;
-    let sums = found.first().ok_or_else(|| StoreError::decode("the row of sums is missing"))?;
-    let (total_amount_cents, total_quantity) = (sum(sums, 0)?, sum(sums, 2)?);
-    Ok(OrderListing { listing, total_amount_cents, total_quantity })
+    Ok(listing)
 }
 
 /// The orders of a page, without their items.
@@ -106,7 +122,7 @@ fn page(query: &OrderQuery) -> Result<Select, StoreError> {
     Ok(select)
 }
 
-/// The conditions of a query, the same for its page and its sums.
+/// The conditions of a query, the same for its page, its sums and its number.
 fn filtered(text: &'static str, query: &OrderQuery) -> Select {
     let mut select = Select::new(text);
     match query.scope {
@@ -202,5 +218,6 @@ mod tests {
         let steps = ["SEARCH o USING INTEGER PRIMARY KEY (rowid=?)", items];
         planner.check(filtered(TOTALS, &sold).parts().0, &steps).await;
         planner.check(page(&sold).unwrap().parts().0, &[items]).await;
+        planner.check(filtered(COUNT, &sold).parts().0, &[items]).await;
     }
 }

@@ -265,7 +265,7 @@ async fn the_schema_is_created_once_and_guards_the_rules() {
     let applied = fixture.database.migrate(1_000).await.unwrap();
     assert_eq!(
         applied.iter().map(|one| (one.version, one.name)).collect::<Vec<_>>(),
-        [(1, "initial"), (2, "batch_sequence")]
+        [(1, "initial"), (2, "batch_sequence"), (3, "products_by_name")]
     );
     assert!(fixture.database.migrate(2_000).await.unwrap().is_empty());
 

@@ -142,9 +142,19 @@ async fn orders_are_sorted_and_paged() {
                 let query = OrderQuery { sort, descending, page, ..all_orders() };
                 shop.store.orders(&query).await.unwrap().listing
             };
-            check_walks(&sorted(&truth.orders, descending, value), value, list).await;
+            let expected = sorted(&truth.orders, descending, value);
+            check_walks(&expected, value, list).await;
+            let list = async |page| {
+                let query = OrderQuery { sort, descending, page, ..all_orders() };
+                shop.store.order_rows(&query).await.unwrap()
+            };
+            check_walks(&expected, value, list).await;
         }
     }
+}
+
+fn number<T>(rows: &[T]) -> i64 {
+    i64::try_from(rows.len()).unwrap()
 }
 
 async fn check_products(shop: &Shop, truth: &Truth, query: ProductQuery) -> usize {
@@ -163,6 +173,14 @@ async fn check_products(shop: &Shop, truth: &Truth, query: ProductQuery) -> usiz
     let expected: Vec<_> = truth.products.iter().filter(matches).cloned().collect();
     let listing = shop.store.products(&query).await.unwrap();
     assert!(listing.rows == expected, "{query:?}");
+    let counted = shop.store.counted_products(&query).await.unwrap();
+    assert!(counted.listing == listing, "{query:?}");
+    assert_eq!(counted.total, number(&expected), "{query:?}");
+    // All are counted, whatever the page.
+    let page = Page { limit: 2, start: Start::Offset(1) };
+    let part = shop.store.counted_products(&ProductQuery { page, ..query }).await.unwrap();
+    assert!(part.listing.rows.iter().eq(expected.iter().skip(1).take(2)));
+    assert_eq!((part.listing.more, part.total), (expected.len() > 3, number(&expected)));
     expected.len()
 }
 
@@ -216,9 +234,16 @@ async fn check_orders(shop: &Shop, truth: &Truth, query: &OrderQuery) -> usize {
     let found = shop.store.orders(query).await.unwrap();
     assert!(found.listing.rows == expected, "{query:?}");
     assert_eq!((found.total_amount_cents, found.total_quantity), (amount, quantity), "{query:?}");
-    // The sums are those of all that match, whatever the page.
-    let page = Page { limit: 2, start: Start::Offset(1) };
-    let part = shop.store.orders(&OrderQuery { page, ..query.clone() }).await.unwrap();
+    assert!(shop.store.order_rows(query).await.unwrap() == found.listing, "{query:?}");
+    let counted = shop.store.counted_orders(query).await.unwrap();
+    assert!(counted.listing == found.listing, "{query:?}");
+    assert_eq!(counted.total, number(&expected), "{query:?}");
+    // Sums and number are those of all that match, whatever the page.
+    let query = OrderQuery { page: Page { limit: 2, start: Start::Offset(1) }, ..query.clone() };
+    let part = shop.store.orders(&query).await.unwrap();
+    assert!(shop.store.order_rows(&query).await.unwrap() == part.listing);
+    let counted = shop.store.counted_orders(&query).await.unwrap();
+    assert!(counted.listing == part.listing && counted.total == number(&expected));
     assert!(part.listing.rows.iter().eq(expected.iter().skip(1).take(2)));
     assert_eq!(part.listing.more, expected.len() > 3);
     assert_eq!((part.total_amount_cents, part.total_quantity), (amount, quantity));
@@ -294,9 +319,12 @@ async fn a_cursor_of_another_sort_is_refused() {
     let start = Start::After { value: SortValue::Int(3), id: 3 };
     let query = ProductQuery { sort: ProductSort::Name, page: Page { limit: 5, start }, ..all_products() };
     assert!(matches!(shop.store.products(&query).await, Err(StoreError::Misuse { .. })));
+    assert!(matches!(shop.store.counted_products(&query).await, Err(StoreError::Misuse { .. })));
     let start = Start::After { value: SortValue::Text("3".to_owned()), id: 3 };
     let query = OrderQuery { sort: OrderSort::PlacedAt, page: Page { limit: 5, start }, ..all_orders() };
     assert!(matches!(shop.store.orders(&query).await, Err(StoreError::Misuse { .. })));
+    assert!(matches!(shop.store.order_rows(&query).await, Err(StoreError::Misuse { .. })));
+    assert!(matches!(shop.store.counted_orders(&query).await, Err(StoreError::Misuse { .. })));
     // The snapshot was ended all the same: every reader still answers.
     for _ in 0..8 {
         shop.store.orders(&all_orders()).await.unwrap();
@@ -318,7 +346,7 @@ async fn sums_are_exact_beyond_64_bits() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn page_and_sums_show_one_state() {
+async fn page_sums_and_number_show_one_state() {
     let shop = Arc::new(Shop::new().await);
     let product = shop.product("A", 1000).await.id;
     let writer = {
@@ -337,6 +365,8 @@ async fn page_and_sums_show_one_state() {
         let found = shop.store.orders(&all_orders()).await.unwrap();
         let quantity: i64 = found.listing.rows.iter().map(|row| row.order.total_quantity).sum();
         assert_eq!(i128::from(quantity), found.total_quantity);
+        let counted = shop.store.counted_orders(&all_orders()).await.unwrap();
+        assert_eq!(number(&counted.listing.rows), counted.total);
         shop.assert_sound().await;
         looks += 1;
     }

@@ -103,6 +103,7 @@ async fn fill_products(shop: &Shop, random: &mut Random) {
             low_stock_threshold: random.below(8),
             auto_deactivate: random.chance(30),
             opening_stock: random.below(40),
+            unique_name: false,
         };
         let mut context = shop.context();
         context.now_us = 1_000 + random.below(20);

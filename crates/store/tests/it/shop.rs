@@ -2,9 +2,9 @@
 
 use crate::place::Place;
 use domain::{
-    Action, Actor, AllocateAt, ChangeOrder, Command, Context, CreateProduct, CreateUser, Effects, Goal, Keys,
-    Order, OrderId, OrderLine, PlaceOrder, Product, ProductId, Rejection, Role, Snapshot, Status, User,
-    UserId,
+    Action, Actor, AllocateAt, ChangeOrder, Command, Context, CreateProduct, CreateUser, Customs, Effects,
+    Goal, Keys, Order, OrderId, OrderLine, PlaceOrder, Product, ProductId, Rejection, Role, Snapshot, Status,
+    User, UserId,
 };
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -227,6 +227,7 @@ pub(crate) fn new_product(sku: &str, opening_stock: i64) -> CreateProduct {
         low_stock_threshold: 0,
         auto_deactivate: false,
         opening_stock,
+        unique_name: false,
     }
 }
 
@@ -254,7 +255,7 @@ pub(crate) fn new_order(user_id: Option<UserId>, lines: &[(ProductId, i64)]) -> 
 }
 
 pub(crate) fn act(order_id: OrderId, action: Action) -> ChangeOrder {
-    ChangeOrder { order_id, goal: Goal::Act(action), if_version: None }
+    ChangeOrder { order_id, goal: Goal::Act(action), if_version: None, customs: Customs::default() }
 }
 
 /// Longer than anything here takes.

@@ -19,6 +19,7 @@ fn rename(product_id: ProductId, sku: &str) -> UpdateProduct {
         is_active: None,
         low_stock_threshold: None,
         auto_deactivate: None,
+        available: None,
     }
 }
 
@@ -290,7 +291,12 @@ async fn an_order_goes_its_way_over_many_batches() {
         assert_eq!(written.status(), status);
         assert_eq!(shop.store.order(order.id).await.unwrap().unwrap().order, written);
     }
-    let back = domain::ChangeOrder { order_id: order.id, goal: Goal::Reach(Status::Paid), if_version: None };
+    let back = domain::ChangeOrder {
+        order_id: order.id,
+        goal: Goal::Reach(Status::Paid),
+        if_version: None,
+        customs: domain::Customs::default(),
+    };
     assert!(shop.run(back).await.is_err());
     assert_eq!(shop.level(product.id).await, (1, 0));
     let kinds: Vec<_> =

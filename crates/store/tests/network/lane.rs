@@ -305,6 +305,7 @@ fn rename(product_id: ProductId, name: String) -> UpdateProduct {
         is_active: None,
         low_stock_threshold: None,
         auto_deactivate: None,
+        available: None,
     }
 }
 

@@ -76,6 +76,8 @@ async fn reads_do_not_notice_that_their_connection_is_cut() {
     // A page and its sums are of one state, so the whole list is read anew.
     let list = direct.orders(&all_orders()).await.unwrap();
     cuts += cut_reads(&lane, &list, async || store.orders(&all_orders()).await).await;
+    let counted = direct.counted_orders(&all_orders()).await.unwrap();
+    cuts += cut_reads(&lane, &counted, async || store.counted_orders(&all_orders()).await).await;
     println!("{:?}: {cuts} cuts of reads", lane.proxy.protocol());
 }
 

@@ -26,6 +26,7 @@ pub(super) const REACHED: &[(&str, &str)] = &[
     ("ChangeOrder", "PRECONDITION_FAILED"),
     ("ChangeOrder", "accepted"),
     ("CreateProduct", "FORBIDDEN"),
+    ("CreateProduct", "NAME_TAKEN"),
     ("CreateProduct", "SKU_TAKEN"),
     ("CreateProduct", "VALIDATION_ERROR"),
     ("CreateProduct", "accepted"),
@@ -175,6 +176,7 @@ pub(super) fn compare_snapshots(evolved: &Snapshot, fresh: &Snapshot) -> Result<
     contains(&evolved.levels, &fresh.levels)?;
     contains(&evolved.orders, &fresh.orders)?;
     contains(&evolved.skus, &fresh.skus)?;
+    contains(&evolved.names, &fresh.names)?;
     contains(&evolved.usernames, &fresh.usernames)?;
     contains(&evolved.emails, &fresh.emails)?;
     contains(&evolved.references, &fresh.references)

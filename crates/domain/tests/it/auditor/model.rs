@@ -139,6 +139,10 @@ impl Model {
         within(command.price_cents, 0, TRILLION)?;
         within(command.low_stock_threshold, 0, TRILLION)?;
         within(command.opening_stock, 0, TRILLION)?;
+        let called = |good: &Good| !good.archived && good.texts[0] == command.name;
+        if command.unique_name && self.goods.values().any(called) {
+            return Err("NAME_TAKEN");
+        }
         if let Some(sku) = &command.sku {
             self.free_sku(sku)?;
         }
@@ -167,6 +171,7 @@ impl Model {
         }
         within(command.price_cents.unwrap_or(0), 0, TRILLION)?;
         within(command.low_stock_threshold.unwrap_or(0), 0, TRILLION)?;
+        within(command.available.unwrap_or(0), 0, TRILLION - self.held(id))?;
         let Some(good) = self.goods.get_mut(&id) else { return Err("PRODUCT_NOT_FOUND") };
         let mut edited = false;
         macro_rules! edit {
@@ -193,6 +198,10 @@ impl Model {
             news.push(("stock_ran_low", id));
         }
         good.version += i64::from(!news.is_empty());
+        if let Some(count) = command.available.filter(|count| *count != good.shelf) {
+            news.push(("stock_adjusted", id));
+            good.leave_on_shelf(id, count, &mut news);
+        }
         Ok(news)
     }
 
@@ -379,7 +388,7 @@ impl Model {
     ) -> Result<(), &'static str> {
         let customer = staff(context).is_err();
         if customer && deal.owner != context.actor.user_id.map(|id| id.0) {
-            return Err("ORDER_NOT_FOUND");
+            return Err(if command.customs.admits_foreign { "FORBIDDEN" } else { "ORDER_NOT_FOUND" });
         }
         let (verb, target) = match command.goal {
             Goal::Act(action) => (action.word(), None),
@@ -390,7 +399,8 @@ impl Model {
             Goal::Reach(Status::Delivered) => ("deliver", Some("delivered")),
             Goal::Reach(Status::Cancelled) => ("cancel", Some("cancelled")),
         };
-        if customer && verb != "cancel" {
+        let confirms = command.customs.owner_confirms && deal.late && verb == "confirm";
+        if customer && verb != "cancel" && !confirms {
             return Err("FORBIDDEN");
         }
         let (word, paid) = match target {

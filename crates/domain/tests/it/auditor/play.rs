@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use domain::{
-    Action, Actor, AdjustStock, AllocateAt, ChangeOrder, Context, CreateProduct, CreateUser, DeleteProduct,
-    ForgetAnswers, Goal, MAX_PRICE_CENTS, MAX_QUANTITY, MAX_STOCK, NextIds, NoteSecret, OpenShop, OrderId,
-    OrderLine, PlaceOrder, ProductId, RestoreProduct, RevokeSessions, Role, SetPassword, Status, StockChange,
-    StockLine, ToggleProduct, UpdateProduct, UpdateUser, UserId,
+    Action, Actor, AdjustStock, AllocateAt, ChangeOrder, Context, CreateProduct, CreateUser, Customs,
+    DeleteProduct, ForgetAnswers, Goal, MAX_PRICE_CENTS, MAX_QUANTITY, MAX_STOCK, NextIds, NoteSecret,
+    OpenShop, OrderId, OrderLine, PlaceOrder, ProductId, RestoreProduct, RevokeSessions, Role, SetPassword,
+    Status, StockChange, StockLine, ToggleProduct, UpdateProduct, UpdateUser, UserId,
 };
 
 use crate::any::Any;
@@ -115,7 +115,8 @@ fn change(dice: &mut Dice, next: NextIds) -> Any {
     let statuses = [S::Pending, S::Confirmed, S::Paid, S::Shipped, S::Shipped, S::Delivered, S::Cancelled];
     let goal =
         if dice.chance(60) { Goal::Act(dice.pick(&actions)) } else { Goal::Reach(dice.pick(&statuses)) };
-    ChangeOrder { order_id: order(dice, next), goal, if_version: version(dice) }.into()
+    let customs = Customs { owner_confirms: dice.chance(20), admits_foreign: dice.chance(20) };
+    ChangeOrder { order_id: order(dice, next), goal, if_version: version(dice), customs }.into()
 }
 
 fn adjust(dice: &mut Dice, next: NextIds) -> Any {
@@ -140,6 +141,10 @@ fn sku(dice: &mut Dice) -> String {
     dice.pick(&["A", "B", "C", "D", "SKU-2", "SKU-7", "SKU-x"]).to_owned()
 }
 
+fn name(dice: &mut Dice) -> String {
+    dice.pick(&["apple", "Apple", "apple ", "pear", "fig", "quince"]).to_owned()
+}
+
 /// A number of a range, rarely one just outside it.
 fn ranged(dice: &mut Dice, usual: i64, max: i64) -> i64 {
     if dice.chance(4) { dice.pick(&[max, max + 1, -1]) } else { dice.below(usual) }
@@ -149,13 +154,14 @@ fn create_product(dice: &mut Dice) -> Any {
     let sku = dice.maybe(60, sku);
     CreateProduct {
         sku,
-        name: dice.pick(&["apple", "pear"]).to_owned(),
+        name: name(dice),
         description: String::new(),
         price_cents: ranged(dice, 500, MAX_PRICE_CENTS),
         is_active: dice.chance(90),
         low_stock_threshold: ranged(dice, 5, MAX_STOCK),
         auto_deactivate: dice.chance(20),
         opening_stock: ranged(dice, 30, MAX_STOCK),
+        unique_name: dice.chance(20),
     }
     .into()
 }
@@ -165,12 +171,13 @@ fn update_product(dice: &mut Dice, next: NextIds) -> Any {
         product_id: product(dice, next),
         if_version: version(dice),
         sku: dice.maybe(20, sku),
-        name: dice.maybe(20, |dice| dice.pick(&["apple", "pear"]).to_owned()),
+        name: dice.maybe(20, name),
         description: dice.maybe(10, |dice| dice.pick(&["", "ripe"]).to_owned()),
         price_cents: dice.maybe(20, |dice| ranged(dice, 500, MAX_PRICE_CENTS)),
         is_active: dice.maybe(40, |dice| dice.chance(85)),
         low_stock_threshold: dice.maybe(20, |dice| ranged(dice, 5, MAX_STOCK)),
         auto_deactivate: dice.maybe(20, |dice| dice.chance(20)),
+        available: dice.maybe(15, |dice| ranged(dice, 12, MAX_STOCK)),
     }
     .into()
 }

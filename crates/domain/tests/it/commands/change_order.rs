@@ -1,8 +1,8 @@
 //! [`ChangeOrder`]: effects and rights; which action is allowed where is the table in `transitions`.
 
 use domain::{
-    Action, Actor, AllocateAt, ChangeOrder, DeleteProduct, Denial, Goal, OrderId, PlaceOrder, ProductId,
-    Rejection, Shortage, Status,
+    Action, Actor, AllocateAt, ChangeOrder, Customs, DeleteProduct, Denial, Goal, OrderId, PlaceOrder,
+    ProductId, Rejection, Shortage, Status,
 };
 
 use super::{ADMIN, ANONYMOUS, APPLE, CLEO, CYD, PEAR, STAFF, act, do_as, edit, order, product, shop};
@@ -23,7 +23,12 @@ fn ordered(allocate_at: AllocateAt) -> Shop {
 }
 
 fn reach(order_id: i64, status: Status) -> ChangeOrder {
-    ChangeOrder { order_id: OrderId(order_id), goal: Goal::Reach(status), if_version: None }
+    ChangeOrder {
+        order_id: OrderId(order_id),
+        goal: Goal::Reach(status),
+        if_version: None,
+        customs: Customs::default(),
+    }
 }
 
 #[test]

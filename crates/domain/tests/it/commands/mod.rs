@@ -21,9 +21,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use domain::{
-    Action, Actor, AllocateAt, Change, ChangeOrder, Context, CreateProduct, CreateUser, DeleteProduct,
-    Effects, Fact, Goal, Movement, Order, OrderId, OrderLine, Payment, PlaceOrder, Product, ProductId,
-    RecordedEvent, Rejection, Role, Status, UpdateProduct, UpdateUser, User, UserId,
+    Action, Actor, AllocateAt, Change, ChangeOrder, Context, CreateProduct, CreateUser, Customs,
+    DeleteProduct, Effects, Fact, Goal, Movement, Order, OrderId, OrderLine, Payment, PlaceOrder, Product,
+    ProductId, RecordedEvent, Rejection, Role, Status, UpdateProduct, UpdateUser, User, UserId,
 };
 
 use crate::any::{Any, check_shown};
@@ -63,6 +63,7 @@ pub(crate) fn product(sku: &str, price_cents: i64, opening_stock: i64) -> Create
         low_stock_threshold: 0,
         auto_deactivate: false,
         opening_stock,
+        unique_name: false,
     }
 }
 
@@ -89,6 +90,7 @@ pub(crate) fn edit(product_id: ProductId) -> UpdateProduct {
         is_active: None,
         low_stock_threshold: None,
         auto_deactivate: None,
+        available: None,
     }
 }
 
@@ -113,7 +115,12 @@ pub(crate) fn order(lines: &[(ProductId, i64)]) -> PlaceOrder {
 }
 
 pub(crate) fn act(order_id: i64, action: Action) -> ChangeOrder {
-    ChangeOrder { order_id: OrderId(order_id), goal: Goal::Act(action), if_version: None }
+    ChangeOrder {
+        order_id: OrderId(order_id),
+        goal: Goal::Act(action),
+        if_version: None,
+        customs: Customs::default(),
+    }
 }
 
 /// Five users, five products, and order 1: delivered and paid, long ago.

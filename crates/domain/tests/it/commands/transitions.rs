@@ -32,7 +32,12 @@ fn at(way: &[Action], allocate_at: AllocateAt) -> Shop {
 /// The position after the goal, `=` when nothing happened, `-` when it was refused.
 fn outcome(way: &[Action], goal: Goal) -> String {
     let shop = at(way, AllocateAt::Creation);
-    let command = domain::ChangeOrder { order_id: OrderId(2), goal, if_version: None };
+    let command = domain::ChangeOrder {
+        order_id: OrderId(2),
+        goal,
+        if_version: None,
+        customs: domain::Customs::default(),
+    };
     let from = shop.orders[&OrderId(2)].clone();
     let mut after = shop.clone();
     match super::attempt(&mut after, STAFF, &command.into()) {

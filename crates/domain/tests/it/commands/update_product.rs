@@ -29,6 +29,7 @@ fn edits() {
             is_active: Some(false),
             low_stock_threshold: Some(3),
             auto_deactivate: Some(true),
+            available: None,
         },
         Ok("product 1 v2 A gala 120c low 3 sweet inactive auto
             product_updated product=1 version=2
@@ -62,6 +63,7 @@ fn leaves_alone_what_is_already_so() {
         is_active: Some(true),
         low_stock_threshold: Some(2),
         auto_deactivate: Some(false),
+        available: None,
     };
     check(STAFF, same, Ok(""));
     // Its own generated SKU is not a choice.

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use domain::{Action, ChangeOrder, Goal, OrderId};
+use domain::{Action, ChangeOrder, Customs, Goal, OrderId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -31,7 +31,7 @@ async fn change<T>(
     Edit { if_version, conditions, .. }: Edit<T>,
     goal: Goal,
 ) -> Result<Response, Problem> {
-    let command = ChangeOrder { order_id: OrderId(id), goal, if_version };
+    let command = ChangeOrder { order_id: OrderId(id), goal, if_version, customs: Customs::default() };
     let currency = app.settings().currency.clone();
     run(app, caller, conditions, command, move |changed| {
         OrderBody::new(&changed.order, changed.user_name.as_deref(), &currency).found()

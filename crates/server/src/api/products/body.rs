@@ -169,6 +169,7 @@ impl From<ProductNew> for CreateProduct {
             low_stock_threshold: body.low_stock_threshold.map_or(0, Threshold::get),
             auto_deactivate: body.auto_deactivate.unwrap_or(false),
             opening_stock: body.stock_quantity.map_or(0, StockCount::get),
+            unique_name: false,
         }
     }
 }
@@ -218,6 +219,7 @@ impl ProductChange {
             is_active: self.is_active,
             low_stock_threshold: self.low_stock_threshold.map(Threshold::get),
             auto_deactivate: self.auto_deactivate,
+            available: None,
         }
     }
 }

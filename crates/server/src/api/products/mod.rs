@@ -195,7 +195,7 @@ async fn delete(
     let command = DeleteProduct { product_id: ProductId(id), if_version };
     let shown = shown(&app);
     run(&app, &caller, conditions, command, move |deleted| match deleted {
-        Deleted::Archived(view) => shown(view),
+        Deleted::Archived(view) | Deleted::AlreadyArchived(view) => shown(view),
         Deleted::Erased => Reply::no_content(),
     })
     .await

@@ -9,9 +9,10 @@ use tokio::time::sleep;
 
 use super::cut;
 
-const SCRIPTS: [&str; 2] = [
+const SCRIPTS: [&str; 3] = [
     include_str!("../../../migrations/0001_initial.sql"),
     include_str!("../../../migrations/0002_batch_sequence.sql"),
+    include_str!("../../../migrations/0003_products_by_name.sql"),
 ];
 
 /// The statements of all migrations.
@@ -69,8 +70,8 @@ async fn a_migration_that_was_killed_after_any_statement_goes_on() {
             transaction.execute_dynamic(&sql, &[]).await.unwrap();
         }
         transaction.commit().await.unwrap();
-        assert_eq!(database.missing_migrations().await.unwrap(), 2);
-        assert_eq!(database.migrate(1).await.unwrap().len(), 2, "after {done}");
+        assert_eq!(database.missing_migrations().await.unwrap(), 3);
+        assert_eq!(database.migrate(1).await.unwrap().len(), 3, "after {done}");
         assert_eq!(schema(&place).await, expected, "after {done}");
     }
 }
@@ -127,5 +128,5 @@ async fn a_table_of_somebody_else_is_not_taken_for_ours() {
     }
     beside.query_drop(format!("DROP TABLE {name}.users")).await.unwrap();
     beside.query_drop(format!("CREATE TABLE {name}.another (name TEXT)")).await.unwrap();
-    assert_eq!(database.migrate(1).await.unwrap().len(), 2);
+    assert_eq!(database.migrate(1).await.unwrap().len(), 3);
 }

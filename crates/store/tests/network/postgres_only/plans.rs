@@ -45,6 +45,7 @@ async fn write(shop: &Shop, turn: i64) {
         is_active: None,
         low_stock_threshold: None,
         auto_deactivate: None,
+        available: None,
     };
     batch.add(shop.context(), rename);
     let change = StockChange::Increment(5);
