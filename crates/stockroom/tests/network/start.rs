@@ -51,6 +51,28 @@ fn two_servers_that_start_at_once_share_an_empty_database() {
 }
 
 #[test]
+fn servers_that_start_at_once_add_the_stocks_of_orderflow_once() {
+    for _ in 0..5 {
+        let site = Site::new();
+        let places = [site.place(), site.place(), site.place()];
+        let flags = ["--compat-root", "orderflow", "--anonymous-role", "staff"];
+        let servers = scope(|threads| {
+            let starts = places.each_ref().map(|place| threads.spawn(|| Server::start(place, &flags)));
+            starts.map(|start| start.join().unwrap())
+        });
+        for server in &servers {
+            let found = server.client().get("/api/v1/products");
+            let mut ids: Vec<_> = found["products"].as_array().unwrap().iter().map(|p| &p["id"]).collect();
+            ids.sort_unstable_by_key(|id| id.as_i64());
+            assert_eq!(ids, [1, 2, 3, 4, 5, 6], "{found}");
+        }
+        let logs = places.iter().map(|place| place.read(Server::LOG)).collect::<String>();
+        assert_eq!(logs.matches("added sample stocks").count(), 1, "{logs}");
+        places[0].run(&["verify"]).succeeded();
+    }
+}
+
+#[test]
 fn a_server_that_starts_does_not_disturb_one_that_works() {
     let site = Site::new();
     let place = site.place();
