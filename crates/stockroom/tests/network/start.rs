@@ -127,3 +127,43 @@ fn a_migration_that_is_killed_is_completed_by_the_next_start() {
         place.run(&["verify"]).succeeded();
     }
 }
+
+mod postgres_only {
+    use super::{Place, Server, Site};
+
+    /// The parts of `postgres://USER[:PASSWORD]@HOST:PORT/NAME?…schema=SCHEMA…`, under their old names.
+    fn old_variables(url: &str) -> Vec<(&'static str, String)> {
+        let (account, rest) = url.split_once("://").unwrap().1.split_once('@').unwrap();
+        let (user, password) = account.split_once(':').unwrap_or((account, "any"));
+        let (address, rest) = rest.split_once('/').unwrap();
+        let (host, port) = address.split_once(':').unwrap_or((address, "5432"));
+        let (name, parameters) = rest.split_once('?').unwrap();
+        let schema = parameters.split('&').find_map(|parameter| parameter.strip_prefix("schema=")).unwrap();
+        [
+            ("DB_HOST", host),
+            ("DB_PORT", port),
+            ("DB_NAME", name),
+            ("DB_USER", user),
+            ("DB_PASSWORD", password),
+            ("DB_SCHEMA", schema),
+        ]
+        .map(|(name, value)| (name, value.to_owned()))
+        .into()
+    }
+
+    #[test]
+    fn old_variables_lead_to_the_same_database_as_a_url() {
+        let site = Site::new();
+        let place = old_variables(site.url())
+            .iter()
+            .fold(Place::new(), |place, (name, value)| place.variable(name, value));
+        place.add_user("ada", "admin", "correct horse battery").succeeded();
+        let server = Server::start(&place, &[]);
+        server.logged_in("ada", "correct horse battery").get("/api/v1/products");
+        assert_eq!(server.stop(), 0);
+        assert!(place.read(Server::LOG).contains("deprecated, set STOCKROOM_DATABASE_URL instead"));
+
+        let server = Server::start(&site.place(), &[]);
+        server.logged_in("ada", "correct horse battery").get("/api/v1/products");
+    }
+}
