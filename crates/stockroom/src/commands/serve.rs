@@ -6,12 +6,14 @@ use anyhow::Context as _;
 use domain::{ForgetAnswers, Role};
 use server::app::App;
 use server::clock;
+use server::compat::Facade;
 use server::http::listener::{self, Limits};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::shop::{self, Shop, execute};
 use crate::config::Config;
+use crate::demo::AddSampleStocks;
 use crate::lock::Use;
 use crate::{demo, lock, output};
 
@@ -33,12 +35,13 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     shop.settle_currency().await?;
     shop.note_secret(config).await?;
     let welcome = prepare(&shop, config).await?;
+    add_sample_stocks(&shop, config).await?;
     let router = server::router::build(&shop.app)?;
     output::print(&greeting(&listener, &welcome, config)?)?;
-    tracing::info!(address = %listener.local_addr()?, database = %config.database_url, "serving");
-    if let Some(role @ (Role::Staff | Role::Admin)) = config.server.anonymous_role {
-        tracing::warn!(role = role.word(), "callers without a token may do whatever that role may");
-    }
+    let root = config.server.compat_root.map_or("none", Facade::word);
+    let address = listener.local_addr()?;
+    tracing::info!(%address, database = %config.database_url, compat_root = root, "serving");
+    warn_about_strangers(config);
     let housekeeper = tokio::spawn(keep_house(shop.app.clone()));
     let asked_to_stop = async move {
         tokio::select! {
@@ -89,6 +92,38 @@ async fn prepare(shop: &Shop, config: &Config) -> anyhow::Result<Welcome> {
     }
 }
 
+/// Adds the stocks that the façade `orderflow` is expected to begin with, if it is at `/` and the shop was never used.
+/// Comes after the sample data of `--demo`, which is enough to begin with.
+async fn add_sample_stocks(shop: &Shop, config: &Config) -> anyhow::Result<()> {
+    if config.server.compat_root != Some(Facade::Orderflow) {
+        return Ok(());
+    }
+    match execute(&shop.app, AddSampleStocks).await? {
+        Ok(0) => Ok(()),
+        Ok(stocks) => {
+            tracing::info!(stocks, "added sample stocks");
+            Ok(())
+        }
+        Err(rejection) => Err(anyhow::anyhow!("the sample stocks were refused: {rejection:?}")),
+    }
+}
+
+/// Says what callers without a token may do, where that is much, or so little that the façade at `/` is of no use.
+fn warn_about_strangers(config: &Config) {
+    match (config.server.anonymous_role, config.server.compat_root) {
+        (Some(role @ (Role::Staff | Role::Admin)), _) => {
+            tracing::warn!(role = role.word(), "callers without a token may do whatever that role may");
+        }
+        (None, Some(facade @ (Facade::Orderflow | Facade::Inventory))) => {
+            tracing::warn!(
+                compat_root = facade.word(),
+                "clients of that service know no login, and callers without a token are answered 401: set anonymous_role"
+            );
+        }
+        (Some(Role::Customer), _) | (None, None | Some(Facade::MiniOrder | Facade::Leafcraft)) => {}
+    }
+}
+
 /// What a person sees who has just started the server.
 fn greeting(listener: &TcpListener, welcome: &Welcome, config: &Config) -> anyhow::Result<String> {
     let address = listener.local_addr()?;
@@ -103,12 +138,17 @@ fn greeting(listener: &TcpListener, welcome: &Welcome, config: &Config) -> anyho
         }
         Welcome::Known => "POST /api/v1/auth/login".to_owned(),
     };
+    let root = config.server.compat_root.map_or_else(String::new, |facade| {
+        let name = facade.word();
+        format!("  At /         {name}, as at http://{address}/compat/{name}\n")
+    });
     let no_login = config.server.anonymous_role.map_or_else(String::new, |role| {
         format!("  No login     callers without a token have the role {}\n", role.word())
     });
     Ok(format!(
         "Stockroom {} is serving on http://{address}\n\
          \x20 API          http://{address}/api/v1\n\
+         {root}\
          \x20 Swagger UI   http://{address}/docs\n\
          \x20 ReDoc        http://{address}/redoc\n\
          \x20 Log in       {log_in}\n\

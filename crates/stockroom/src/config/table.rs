@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use domain::{AllocateAt, Role};
+use server::compat::Facade;
 
 use super::{Config, DatabaseUrl, LogFormat, Secret, parse};
 
@@ -295,6 +296,30 @@ pub(crate) static SETTINGS: &[Setting] = &[
     )
     .shape(Shape::Switch),
     Setting::new(
+        "compat_root",
+        "compat-root",
+        "orderflow|mini-order|leafcraft|inventory|none",
+        "Older service whose API is served at / as well; each is always served below /compat/ and its name",
+        |config, raw| {
+            let facades = Facade::ALL.iter().map(|facade| (facade.word(), Some(*facade)));
+            let words: Vec<_> = facades.chain([("none", None)]).collect();
+            config.server.compat_root = parse::word(raw, &words)?;
+            Ok(())
+        },
+        |config| config.server.compat_root.map_or("none", Facade::word).to_owned(),
+    ),
+    Setting::new(
+        "mini_order_min_password",
+        "mini-order-min-password",
+        "CHARACTERS",
+        "Fewest characters of a password that is registered through the API of mini-order; elsewhere it is 8",
+        |config, raw| {
+            config.server.mini_order_min_password = parse::whole(raw, 1..=128)?;
+            Ok(())
+        },
+        |config| config.server.mini_order_min_password.to_string(),
+    ),
+    Setting::new(
         "allocate_at",
         "allocate-at",
         "creation|confirmation",
@@ -450,7 +475,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
-    use super::{Config, SETTINGS};
+    use super::{Config, Facade, SETTINGS};
 
     /// What `.env.example` must hold: generated here, so that the file cannot miss a setting or tell an old default.
     fn env_example() -> String {
@@ -505,6 +530,14 @@ mod tests {
             assert_eq!((setting.take)(&mut config, &shown), Ok(()), "{}", setting.key);
             assert_eq!((setting.show)(&config), shown, "{}", setting.key);
         }
+    }
+
+    #[test]
+    fn help_names_every_facade() {
+        let setting = SETTINGS.iter().find(|setting| setting.key == "compat_root").unwrap();
+        let mut named: Vec<&str> = setting.placeholder.split('|').collect();
+        assert_eq!(named.pop(), Some("none"));
+        assert_eq!(named, Facade::ALL.iter().map(|facade| facade.word()).collect::<Vec<_>>());
     }
 
     #[test]

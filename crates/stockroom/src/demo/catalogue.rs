@@ -43,6 +43,10 @@ const LINES: [Line; 24] = [
 /// that somebody had better replace.
 const DISCONTINUED: [&str; 3] = ["KB-LIMITED", "HEAD-ANC", "DOCK-USBC-8"];
 
+/// One of each kind of thing, for a shop that only wants to have something to sell.
+const HANDFUL: [&str; 6] =
+    ["KEY-MECH-87", "MOU-ERGO-R", "MON-24-FHD", "CAB-USBC-1M", "HEAD-USB", "KB-LIMITED"];
+
 /// A product, and what becomes of its stock.
 pub(super) struct Item {
     /// What adds it.
@@ -71,4 +75,13 @@ pub(super) fn items() -> Vec<Item> {
         is_delivered: !DISCONTINUED.contains(&sku),
     };
     LINES.iter().map(item).collect()
+}
+
+/// What adds a few of the sample products.
+pub(super) fn handful() -> impl Iterator<Item = CreateProduct> {
+    items().into_iter().map(|item| item.command).filter(is_in_handful)
+}
+
+fn is_in_handful(command: &CreateProduct) -> bool {
+    command.sku.as_deref().is_some_and(|sku| HANDFUL.contains(&sku))
 }

@@ -3,6 +3,7 @@
 
 mod catalogue;
 mod random;
+mod stocks;
 mod trade;
 
 use std::ffi::OsStr;
@@ -15,6 +16,7 @@ use anyhow::Context as _;
 use domain::{Actor, Command, CreateUser, ProductId, Rejection, Role};
 use futures_util::future::join_all;
 use server::app::{Answered, App};
+pub(crate) use stocks::AddSampleStocks;
 
 /// Where the password of the sample accounts is kept, in the data directory.
 pub(crate) const PASSWORD_FILE: &str = "demo-password";

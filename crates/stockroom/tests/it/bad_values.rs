@@ -33,6 +33,11 @@ fn each_setting_says_what_to_write() {
             "loud",
             "write off, error, warn, info, debug or trace, also per part of the program: info,store=debug",
         ),
+        ("compat-root", "order-flow", "write one of orderflow, mini-order, leafcraft, inventory, none"),
+        ("compat-root", "Orderflow", "write one of orderflow, mini-order, leafcraft, inventory, none"),
+        ("compat-root", "", "write one of orderflow, mini-order, leafcraft, inventory, none"),
+        ("mini-order-min-password", "0", "write a whole number from 1 to 128"),
+        ("mini-order-min-password", "129", "write a whole number from 1 to 128"),
         ("max-batch", "4097", "write a whole number from 1 to 4096"),
         ("max-body-bytes", "1", "write a whole number from 1024 to 67108864"),
         ("refresh-token-days", "0.5", "write a whole number from 1 to 365"),
@@ -78,6 +83,11 @@ fn a_privileged_stranger_stays_on_this_machine() {
             "--anonymous-role, --listen: anonymous_role = \"{role}\" with listen = \"0.0.0.0:8000\" makes everybody who \
              can reach that address {role}: listen on 127.0.0.1, or write allow_privileged_anonymous = true if that is meant"
         )]);
+        let serving = place.run(&["serve", "--anonymous-role", role, "--listen", "0.0.0.0:0"]);
+        assert!(serving.failed(2).contains("listen on 127.0.0.1"), "{}", serving.errors);
+        // A façade without a login is no excuse.
+        let facade = [&open[..], &["--compat-root", "inventory"]].concat();
+        assert!(place.run(&facade).failed(2).contains("listen on 127.0.0.1"));
         let allowed = [&open[..], &["--allow-privileged-anonymous"]].concat();
         assert_eq!(place.run(&allowed).code, 0);
         for loopback in ["127.0.0.2:8000", "[::1]:8000", "[::ffff:127.0.0.1]:8000"] {

@@ -24,6 +24,7 @@ fn help_tells_every_flag_but_those_for_tests() {
         "--secret-file",
         "--shutdown-grace-seconds",
         "--log-level",
+        "--compat-root <orderflow|mini-order|leafcraft|inventory|none>",
     ] {
         assert!(help.contains(flag), "{flag}");
     }

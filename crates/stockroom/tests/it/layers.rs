@@ -27,6 +27,39 @@ fn each_layer_gives_way_to_the_one_above() {
 }
 
 #[test]
+fn the_facade_at_the_root_gives_way_likewise() {
+    let shown = |place: &Place, flags: &[&str]| {
+        let ran = place.run(&[&["config"], flags].concat());
+        (ran.shown("compat_root"), ran.shown("mini_order_min_password"))
+    };
+    let place = Place::new();
+    assert_eq!(shown(&place, &[]), (pair("none", "default"), pair("4", "default")));
+
+    let place = place.file("stockroom.toml", "compat_root = 'orderflow'\nmini_order_min_password = 5\n");
+    assert_eq!(shown(&place, &[]), (pair("orderflow", "stockroom.toml"), pair("5", "stockroom.toml")));
+
+    let dot_env = "STOCKROOM_COMPAT_ROOT=mini-order\nSTOCKROOM_MINI_ORDER_MIN_PASSWORD=1\n";
+    let place = place.file(".env", dot_env);
+    let from_dot_env = (
+        pair("mini-order", "STOCKROOM_COMPAT_ROOT in .env"),
+        pair("1", "STOCKROOM_MINI_ORDER_MIN_PASSWORD in .env"),
+    );
+    assert_eq!(shown(&place, &[]), from_dot_env);
+
+    let place = place.variable("STOCKROOM_COMPAT_ROOT", "leafcraft");
+    let place = place.variable("STOCKROOM_MINI_ORDER_MIN_PASSWORD", "128");
+    let from_variables =
+        (pair("leafcraft", "STOCKROOM_COMPAT_ROOT"), pair("128", "STOCKROOM_MINI_ORDER_MIN_PASSWORD"));
+    assert_eq!(shown(&place, &[]), from_variables);
+
+    let flags = ["--compat-root", "inventory", "--mini-order-min-password", "12"];
+    let from_flags = (pair("inventory", "--compat-root"), pair("12", "--mini-order-min-password"));
+    assert_eq!(shown(&place, &flags), from_flags);
+    // What a weaker layer has asked for can be taken back.
+    assert_eq!(shown(&place, &["--compat-root=none"]).0, pair("none", "--compat-root"));
+}
+
+#[test]
 fn settings_of_every_command_stand_before_or_after_its_name() {
     let place = Place::new();
     for arguments in [["--data-dir", "elsewhere", "config"], ["config", "--data-dir", "elsewhere"]] {
@@ -92,7 +125,8 @@ fn every_setting_can_be_read_from_the_file() {
                 hash_concurrency = 1\nheader_timeout_seconds = 2\nrequest_timeout_seconds = 3\n\
                 database_connections = 5\ndatabase_wait_seconds = 2\ndatabase_connect_timeout_seconds = 1\n\
                 database_statement_timeout_seconds = 7\ndatabase_lock_timeout_seconds = 3\n\
-                database_statement_cache = 0\nshutdown_grace_seconds = 0\ntest_sync_delay_us = 3000\n";
+                database_statement_cache = 0\ncompat_root = 'leafcraft'\nmini_order_min_password = 6\n\
+                shutdown_grace_seconds = 0\ntest_sync_delay_us = 3000\n";
     let ran = Place::new().file("stockroom.toml", text).run(&["config"]);
     for line in text.lines() {
         let (key, value) = line.split_once(" = ").unwrap();

@@ -20,3 +20,4 @@ mod program;
 mod secrets;
 mod server;
 mod shutdown;
+mod stocks;

@@ -51,6 +51,28 @@ fn two_servers_that_start_at_once_share_an_empty_database() {
 }
 
 #[test]
+fn servers_that_start_at_once_add_the_stocks_of_orderflow_once() {
+    for _ in 0..5 {
+        let site = Site::new();
+        let places = [site.place(), site.place(), site.place()];
+        let flags = ["--compat-root", "orderflow", "--anonymous-role", "staff"];
+        let servers = scope(|threads| {
+            let starts = places.each_ref().map(|place| threads.spawn(|| Server::start(place, &flags)));
+            starts.map(|start| start.join().unwrap())
+        });
+        for server in &servers {
+            let found = server.client().get("/api/v1/products");
+            let mut ids: Vec<_> = found["products"].as_array().unwrap().iter().map(|p| &p["id"]).collect();
+            ids.sort_unstable_by_key(|id| id.as_i64());
+            assert_eq!(ids, [1, 2, 3, 4, 5, 6], "{found}");
+        }
+        let logs = places.iter().map(|place| place.read(Server::LOG)).collect::<String>();
+        assert_eq!(logs.matches("added sample stocks").count(), 1, "{logs}");
+        places[0].run(&["verify"]).succeeded();
+    }
+}
+
+#[test]
 fn a_server_that_starts_does_not_disturb_one_that_works() {
     let site = Site::new();
     let place = site.place();
@@ -103,5 +125,45 @@ fn a_migration_that_is_killed_is_completed_by_the_next_start() {
         assert_eq!(server.stop(), 0);
         assert!(place.run(&["migrate"]).succeeded().contains("up to date"));
         place.run(&["verify"]).succeeded();
+    }
+}
+
+mod postgres_only {
+    use super::{Place, Server, Site};
+
+    /// The parts of `postgres://USER[:PASSWORD]@HOST:PORT/NAME?…schema=SCHEMA…`, under their old names.
+    fn old_variables(url: &str) -> Vec<(&'static str, String)> {
+        let (account, rest) = url.split_once("://").unwrap().1.split_once('@').unwrap();
+        let (user, password) = account.split_once(':').unwrap_or((account, "any"));
+        let (address, rest) = rest.split_once('/').unwrap();
+        let (host, port) = address.split_once(':').unwrap_or((address, "5432"));
+        let (name, parameters) = rest.split_once('?').unwrap();
+        let schema = parameters.split('&').find_map(|parameter| parameter.strip_prefix("schema=")).unwrap();
+        [
+            ("DB_HOST", host),
+            ("DB_PORT", port),
+            ("DB_NAME", name),
+            ("DB_USER", user),
+            ("DB_PASSWORD", password),
+            ("DB_SCHEMA", schema),
+        ]
+        .map(|(name, value)| (name, value.to_owned()))
+        .into()
+    }
+
+    #[test]
+    fn old_variables_lead_to_the_same_database_as_a_url() {
+        let site = Site::new();
+        let place = old_variables(site.url())
+            .iter()
+            .fold(Place::new(), |place, (name, value)| place.variable(name, value));
+        place.add_user("ada", "admin", "correct horse battery").succeeded();
+        let server = Server::start(&place, &[]);
+        server.logged_in("ada", "correct horse battery").get("/api/v1/products");
+        assert_eq!(server.stop(), 0);
+        assert!(place.read(Server::LOG).contains("deprecated, set STOCKROOM_DATABASE_URL instead"));
+
+        let server = Server::start(&site.place(), &[]);
+        server.logged_in("ada", "correct horse battery").get("/api/v1/products");
     }
 }
