@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use serde::Serialize;
 use utoipa::openapi::security::{
     Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityScheme,
@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 
 use crate::api;
 use crate::app::App;
+use crate::compat;
 use crate::http::problem::{FieldError, Problem, ProblemBody, Unavailable};
 use crate::http::{docs, metrics, middleware};
 use crate::request::Staff;
@@ -141,6 +142,9 @@ pub fn build(app: &App) -> Result<Router, serde_json::Error> {
     let (router, document) = described();
     let text = Bytes::from(serde_json::to_vec(&document)?);
     let document = docs::Document { name: "Stockroom", path: "/openapi.json", text };
+    let root = app.settings().compat_root;
+    let (facades, mut documents) = compat::mount(root)?;
+    documents.insert(0, document);
     let checker = app.clone();
     let check = move |mut parts: axum::http::request::Parts| {
         let app = checker.clone();
@@ -148,8 +152,11 @@ pub fn build(app: &App) -> Result<Router, serde_json::Error> {
     };
     let router = router
         .with_state(app.clone())
-        .merge(docs::routes(vec![document]))
+        .merge(docs::routes(documents, usize::from(root.is_some())))
         .merge(metrics::routes(app.metrics().clone(), check))
-        .route("/", get(async || Redirect::temporary("/docs")));
-    Ok(middleware::finish(router, app.settings(), app.metrics().clone()))
+        .route("/", get(async || Redirect::temporary("/docs")))
+        // A façade at `/` answers whatever nobody else does, but not in the place of the canonical API.
+        .route("/api/{*unknown}", any(async || Problem::route_not_found()));
+    let facades = facades.with_state(app.clone());
+    Ok(middleware::finish(router, facades, app.settings(), app.metrics().clone()))
 }

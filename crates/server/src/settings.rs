@@ -50,6 +50,16 @@ pub struct Settings {
     pub shutdown_grace: Duration,
 }
 
+impl Settings {
+    /// How many decimal digits an amount of the shop's currency has: 2 for USD, none for JPY.
+    #[must_use]
+    pub fn currency_digits(&self) -> u32 {
+        let currency = iso_currency::Currency::from_code(&self.currency);
+        // The binary accepts none but real currencies.
+        currency.and_then(iso_currency::Currency::exponent).map_or(2, u32::from)
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

@@ -91,6 +91,22 @@ pub struct ProductQuery {
     pub page: Page,
 }
 
+impl ProductQuery {
+    /// That page of the whole catalogue by id, archived products left out.
+    #[must_use]
+    pub const fn catalogue(page: Page) -> Self {
+        Self {
+            text: None,
+            active: None,
+            low_stock: None,
+            archived: false,
+            sort: ProductSort::Id,
+            descending: false,
+            page,
+        }
+    }
+}
+
 /// What orders may be sorted by; ties are broken by id in the same direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderSort {
@@ -132,6 +148,24 @@ pub struct OrderQuery {
     pub descending: bool,
     /// Which part.
     pub page: Page,
+}
+
+impl OrderQuery {
+    /// That page of all orders that may be seen, by id.
+    #[must_use]
+    pub const fn all(scope: Scope, page: Page) -> Self {
+        Self {
+            scope,
+            status: None,
+            user_id: None,
+            product_id: None,
+            placed_from_us: None,
+            placed_before_us: None,
+            sort: OrderSort::Id,
+            descending: false,
+            page,
+        }
+    }
 }
 
 /// An order with the name of its user.

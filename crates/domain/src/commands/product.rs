@@ -81,6 +81,24 @@ pub struct CreateProduct {
     pub unique_name: bool,
 }
 
+impl CreateProduct {
+    /// An active product without a name, price or stock, to start from.
+    #[must_use]
+    pub const fn plain() -> Self {
+        Self {
+            sku: None,
+            name: String::new(),
+            description: String::new(),
+            price_cents: 0,
+            is_active: true,
+            low_stock_threshold: 0,
+            auto_deactivate: false,
+            opening_stock: 0,
+            unique_name: false,
+        }
+    }
+}
+
 impl Command for CreateProduct {
     type Outcome = ProductWithStock;
 
@@ -189,6 +207,23 @@ impl Command for UpdateProduct {
 }
 
 impl UpdateProduct {
+    /// A change of nothing, to start from.
+    #[must_use]
+    pub const fn nothing(product_id: ProductId) -> Self {
+        Self {
+            product_id,
+            if_version: None,
+            sku: None,
+            name: None,
+            description: None,
+            price_cents: None,
+            is_active: None,
+            low_stock_threshold: None,
+            auto_deactivate: None,
+            available: None,
+        }
+    }
+
     /// Makes the asked number available, unless it is already.
     fn count(&self, draft: &mut Draft<'_>) -> Result<(), Rejection> {
         let Some(available) = self.available else { return Ok(()) };

@@ -15,20 +15,17 @@ use utoipa_axum::routes;
 use super::headers;
 use super::users::{NewUser, UserBody, answer_user, create_user};
 use crate::app::{App, Failure};
-use crate::auth::passwords::PasswordError;
 use crate::auth::tokens::TokenKind;
-use crate::clock;
 use crate::http::problem::{
     BadRequest, BodyRefused, Forbidden, KeyReused, Problem, ProblemBody, TooManyRequests, Unauthenticated,
     Unavailable, UserTaken,
 };
 use crate::http::reply::Reply;
-use crate::request::{Anyone, Caller, NoBody, OperationBody, Write, run, session};
+use crate::request::{
+    Anyone, Caller, NoBody, OperationBody, Write, hash_password, is_password, issue_token, log_in, run,
+    session,
+};
 use crate::wire::values::{Login, NewPassword, Password, RefreshToken};
-
-/// Seconds after which a password may be tried again when too many are being checked: each takes some ten
-/// milliseconds, and no more wait than are done by then.
-const BUSY_RETRY_SECONDS: u32 = 1;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -147,36 +144,15 @@ impl TokenPair {
 
     /// Tokens that are good from now on, until the user's generation passes.
     fn issue(app: &App, user_id: UserId, generation: i64) -> Result<Self, Problem> {
-        let now_us = clock::now_us();
         let (access, refresh) = (app.settings().access_token_life, app.settings().refresh_token_life);
-        let issue = |kind, life| {
-            app.tokens().issue(kind, user_id.0, generation, now_us, life).map_err(Problem::internal)
-        };
         Ok(Self {
-            access_token: issue(TokenKind::Access, access)?,
+            access_token: issue_token(app, TokenKind::Access, user_id, generation)?,
             token_type: "bearer",
             expires_in: access.as_secs(),
-            refresh_token: issue(TokenKind::Refresh, refresh)?,
+            refresh_token: issue_token(app, TokenKind::Refresh, user_id, generation)?,
             refresh_expires_in: refresh.as_secs(),
         })
     }
-}
-
-/// What is answered when a password was neither hashed nor compared.
-fn not_computed(error: PasswordError) -> Problem {
-    match error {
-        PasswordError::Busy => Problem::too_many_requests(BUSY_RETRY_SECONDS),
-        PasswordError::Failed(_) => Problem::internal(error),
-    }
-}
-
-/// Hashes a new password. Done before a command is queued, so that nobody waits behind it.
-pub(super) async fn hash(app: &App, password: &NewPassword) -> Result<String, Problem> {
-    app.passwords().hash(password.as_str()).await.map_err(not_computed)
-}
-
-async fn is_password(app: &App, password: &Password, hash: Option<&str>) -> Result<bool, Problem> {
-    app.passwords().verify(password.as_str(), hash).await.map_err(not_computed)
 }
 
 /// Makes an account for oneself
@@ -236,13 +212,8 @@ async fn register(
     ))]
 async fn login(State(app): State<App>, write: Write<LoginBody>) -> Result<Reply, Problem> {
     let LoginBody { username, password, .. } = write.body;
-    let user = app.reads().user_by_login(username.as_str()).await.map_err(Failure::from)?;
-    let hash = user.as_ref().map(|user| user.password_hash.as_str());
-    let right = is_password(&app, &password, hash).await?;
-    match user.filter(|user| right && user.is_active) {
-        Some(user) => Ok(Reply::ok(&TokenPair::issue(&app, user.id, user.token_generation)?)),
-        None => Err(Problem::invalid_credentials()),
-    }
+    let user = log_in(&app, username.as_str(), password.as_str()).await?;
+    Ok(Reply::ok(&TokenPair::issue(&app, user.id, user.token_generation)?))
 }
 
 /// Exchanges a refresh token for new tokens
@@ -349,10 +320,10 @@ async fn change_password(
 ) -> Result<Response, Problem> {
     let user_id = caller.user_id()?;
     let user = app.reads().user(user_id).await.map_err(Failure::from)?.ok_or_else(Problem::invalid_token)?;
-    if !is_password(&app, &write.body.current_password, Some(&user.password_hash)).await? {
+    if !is_password(&app, write.body.current_password.as_str(), Some(&user.password_hash)).await? {
         return Err(Problem::invalid_credentials());
     }
-    let password_hash = hash(&app, &write.body.new_password).await?;
+    let password_hash = hash_password(&app, write.body.new_password.as_str()).await?;
     let command = SetPassword { user_id, seen_generation: Some(user.token_generation), password_hash };
     run(&app, &caller, write.conditions, command, |_| Reply::no_content()).await
 }

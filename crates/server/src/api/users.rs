@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::page::PageBody;
-use super::{PREFIX, auth, headers};
+use super::{PREFIX, headers};
 use crate::app::views::{UserQuery, UserView};
 use crate::app::{App, Failure};
 use crate::http::problem::{
@@ -19,7 +19,9 @@ use crate::http::problem::{
     TooManyRequests, Unauthenticated, Unavailable, UserNotFound, UserTaken,
 };
 use crate::http::reply::Reply;
-use crate::request::{Admin, Caller, Edit, OperationBody, Paged, PathId, Write, if_none_match, run};
+use crate::request::{
+    Admin, Caller, Edit, OperationBody, Paged, PathId, Write, hash_password, if_none_match, run,
+};
 use crate::wire::etag;
 use crate::wire::paging::{ByNumber, Cursor, PageParams};
 use crate::wire::time::Rfc3339;
@@ -155,7 +157,7 @@ pub(super) async fn create_user(
 ) -> Result<Response, Problem> {
     let Write { body, conditions } = write;
     let command = CreateUser {
-        password_hash: auth::hash(app, &body.password).await?,
+        password_hash: hash_password(app, body.password.as_str()).await?,
         username: body.username.into_string(),
         email: body.email.map(Email::into_string),
         full_name: body.full_name.map(FullName::into_string),

@@ -3,6 +3,7 @@
 //! It never waits for more commands than there are: while one batch is being committed the next gathers by itself.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
 
+use super::lists::Lists;
 use crate::clock;
 use crate::http::metrics::Metrics;
 use crate::settings::Settings;
@@ -75,6 +77,7 @@ pub(super) fn start(
     store: Store,
     settings: &Settings,
     metrics: Metrics,
+    lists: Arc<Lists>,
 ) -> std::io::Result<(Queue, Committer)> {
     let (sender, mut receiver) = mpsc::channel(settings.queue_limit.max(1));
     let max_batch = settings.max_batch.max(1);
@@ -82,7 +85,7 @@ pub(super) fn start(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let work = move || {
         loop {
-            let batches = run(&store, &mut receiver, max_batch, shortest_attempt, &metrics);
+            let batches = run(&store, &mut receiver, max_batch, shortest_attempt, (&metrics, &lists));
             // A panic is a bug in a rule. Its batch is rolled back and its callers see their senders dropped
             // (an internal error); all others are served on.
             match catch_unwind(AssertUnwindSafe(|| runtime.block_on(batches))) {
@@ -100,7 +103,7 @@ async fn run(
     receiver: &mut mpsc::Receiver<Box<dyn Errand>>,
     max_batch: usize,
     shortest_attempt: Duration,
-    metrics: &Metrics,
+    (metrics, lists): (&Metrics, &Lists),
 ) {
     let mut batch: Vec<Box<dyn Errand>> = Vec::with_capacity(max_batch);
     while gather(receiver, &mut batch, max_batch).await {
@@ -116,6 +119,7 @@ async fn run(
         // While other servers had their turn, or the database looked up what the batch needs, more have come in.
         let late = |batch: &mut Vec<Box<dyn Errand>>| top_up(receiver, batch, max_batch);
         let verdicts = store.write(&mut batch, late, deadline).await;
+        lists.expire();
         metrics.observe_commit(batch.len(), clock::since(started));
         metrics.set_writer_counts(store.writer_counts());
         let now = clock::monotonic();

@@ -3,6 +3,7 @@
 
 mod committer;
 mod in_flight;
+mod lists;
 mod run;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use store::{Store, StoreError};
 use tokio::time::timeout;
 
 pub use committer::Committer;
+pub use lists::{ListKey, Lists};
 pub use run::{Answered, Failure, Keyed};
 
 use crate::auth::passwords::Passwords;
@@ -47,6 +49,7 @@ struct Inner {
     fingerprint_key: SubKey,
     settings: Settings,
     metrics: Metrics,
+    lists: Arc<Lists>,
 }
 
 impl App {
@@ -61,7 +64,9 @@ impl App {
         settings: Settings,
         metrics: Metrics,
     ) -> std::io::Result<(Self, Committer)> {
-        let (queue, committer) = committer::start(store.clone(), &settings, metrics.clone())?;
+        let lists = Arc::new(Lists::new());
+        let (queue, committer) =
+            committer::start(store.clone(), &settings, metrics.clone(), Arc::clone(&lists))?;
         let app = Self(Arc::new(Inner {
             store,
             queue,
@@ -71,6 +76,7 @@ impl App {
             fingerprint_key: secret.fingerprint_key(),
             settings,
             metrics,
+            lists,
         }));
         Ok((app, committer))
     }
@@ -103,6 +109,12 @@ impl App {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// Lists that were asked for a moment ago.
+    #[must_use]
+    pub fn lists(&self) -> &Lists {
+        &self.0.lists
     }
 
     /// What is counted.

@@ -54,10 +54,11 @@ const SWAGGER_POLICY: &str = "default-src 'none'; script-src 'self'; style-src '
     img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; \
     frame-ancestors 'none'";
 
-/// The routes of the documents, `/docs` (all of them) and `/redoc` (the first). Costs next to nothing until used.
-pub fn routes(documents: Vec<Document>) -> Router {
+/// The routes of the documents, `/docs` (all of them, that at `primary` shown first) and `/redoc` (the first of the list).
+/// Costs next to nothing until used.
+pub fn routes(documents: Vec<Document>, primary: usize) -> Router {
     let names: Vec<(&'static str, &'static str)> = documents.iter().map(|it| (it.name, it.path)).collect();
-    let config = Arc::new(swagger_config(&names));
+    let config = Arc::new(swagger_config(&names, primary));
     let index = serve(move || swagger_index("./"));
     let mut router = Router::new()
         // Seen from `/docs` the files are one level down. Relative, for there may be a proxy with a prefix in front.
@@ -174,8 +175,9 @@ where
     })
 }
 
-fn swagger_config(documents: &[(&'static str, &'static str)]) -> Config<'static> {
-    let urls = documents.iter().enumerate().map(|(at, (name, path))| Url::with_primary(name, path, at == 0));
+fn swagger_config(documents: &[(&'static str, &'static str)], primary: usize) -> Config<'static> {
+    let urls =
+        documents.iter().enumerate().map(|(at, (name, path))| Url::with_primary(name, path, at == primary));
     Config::new(urls)
         .persist_authorization(true)
         .try_it_out_enabled(true)

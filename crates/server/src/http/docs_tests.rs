@@ -20,7 +20,7 @@ fn documents() -> Vec<Document> {
 }
 
 async fn running() -> Running {
-    start(finish(routes(documents()), &Settings::default(), Metrics::new()), limits()).await
+    start(finish(routes(documents(), 0), Router::new(), &Settings::default(), Metrics::new()), limits()).await
 }
 
 fn unpack(bytes: &[u8]) -> Vec<u8> {

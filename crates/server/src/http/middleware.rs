@@ -33,19 +33,33 @@ use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::clock;
 use crate::settings::Settings;
 
-/// Puts the shell around a finished router: after this it is ready for [`super::listener::serve`].
+/// How a contract words what is not a success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Voice {
+    /// Problem documents.
+    Problems,
+    /// `{"detail": …}`, as the older contracts have it.
+    Details,
+}
+
+/// Puts the shell around finished routers, one whose refusals are problem documents and one of façades, which know
+/// nothing but a `detail`: after this they are ready for [`super::listener::serve`].
 ///
-/// Unknown paths and wrong methods get problem documents, except below routers that brought their own fallback.
-pub fn finish(router: Router, settings: &Settings, metrics: Metrics) -> Router {
-    let limits = Arc::new(Shell {
+/// Unknown paths get problem documents unless a façade answers them, wrong methods what their route speaks.
+pub fn finish(router: Router, facades: Router, settings: &Settings, metrics: Metrics) -> Router {
+    let shell = Arc::new(Shell {
         metrics,
         request_timeout: settings.request_timeout,
         max_body_bytes: settings.max_body_bytes,
     });
-    let router = router
-        .fallback(async || Problem::route_not_found())
-        .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .layer(layer_fn(move |route| enclose(route, Arc::new(Endpoint::new(Arc::clone(&limits))))));
+    let enclosed = |router: Router, voice: Voice| {
+        let shell = Arc::clone(&shell);
+        router
+            .method_not_allowed_fallback(async || Problem::method_not_allowed().say("Method Not Allowed"))
+            .layer(layer_fn(move |route| enclose(route, Arc::new(Endpoint::new(Arc::clone(&shell), voice)))))
+    };
+    let router = enclosed(router.fallback(async || Problem::route_not_found()), Voice::Problems)
+        .merge(enclosed(facades, Voice::Details));
     let router = match cors(&settings.cors_origins) {
         Some(cors) => router.layer(cors),
         None => router,
@@ -66,6 +80,7 @@ struct Shell {
 #[derive(Debug)]
 struct Endpoint {
     shell: Arc<Shell>,
+    voice: Voice,
     by_method: [OnceLock<Arc<RouteMetrics>>; METHODS.len()],
 }
 
@@ -73,8 +88,8 @@ struct Endpoint {
 const METHODS: [&str; 8] = ["GET", "POST", "PATCH", "DELETE", "PUT", "HEAD", "OPTIONS", "OTHER"];
 
 impl Endpoint {
-    fn new(shell: Arc<Shell>) -> Self {
-        Self { shell, by_method: std::array::from_fn(|_| OnceLock::new()) }
+    fn new(shell: Arc<Shell>, voice: Voice) -> Self {
+        Self { shell, voice, by_method: std::array::from_fn(|_| OnceLock::new()) }
     }
 
     fn metrics(&self, request: &Request) -> Arc<RouteMetrics> {
@@ -94,6 +109,7 @@ struct Facts {
     id: RequestId,
     metrics: Arc<RouteMetrics>,
     gzip: bool,
+    voice: Voice,
     /// For the access log; `None` while nobody reads that.
     uri: Option<Uri>,
 }
@@ -111,6 +127,7 @@ fn enclose(
             id,
             metrics: endpoint.metrics(&request),
             gzip: accepts_gzip(request.headers()),
+            voice: endpoint.voice,
             uri: tracing::enabled!(Level::DEBUG).then(|| request.uri().clone()),
         };
         let limit = endpoint.shell.max_body_bytes;
@@ -156,7 +173,10 @@ fn words(panic: &(dyn Any + Send)) -> &str {
 /// Completes, counts and logs an answer.
 async fn dress(mut response: Response, facts: &Facts, metrics: &Metrics) -> Response {
     if let Some(problem) = response.extensions_mut().remove::<Rendered>() {
-        *response.body_mut() = Body::from(problem.with_request_id(facts.id.as_str()));
+        *response.body_mut() = Body::from(match facts.voice {
+            Voice::Problems => problem.with_request_id(facts.id.as_str()),
+            Voice::Details => problem.detail(),
+        });
         if problem.overloaded || !response.status().is_server_error() {
             metrics.count_refusal(problem.code);
         } else {
@@ -164,6 +184,12 @@ async fn dress(mut response: Response, facts: &Facts, metrics: &Metrics) -> Resp
         }
     } else if response.status().is_server_error() {
         log_fault(&response, facts, None);
+    }
+    if facts.voice == Voice::Details && !response.status().is_success() {
+        let headers = response.headers_mut();
+        if let Some(kind) = headers.get_mut(CONTENT_TYPE) {
+            *kind = HeaderValue::from_static("application/json");
+        }
     }
     let mut response = compress(response, facts.gzip).await;
     set_headers(response.headers_mut(), facts.id.header());

@@ -42,7 +42,7 @@ fn settings() -> Settings {
 
 async fn running() -> (Running, Metrics) {
     let metrics = Metrics::new();
-    (start(finish(router(), &settings(), metrics.clone()), limits()).await, metrics)
+    (start(finish(router(), Router::new(), &settings(), metrics.clone()), limits()).await, metrics)
 }
 
 fn line(metrics: &Metrics, line: &str) -> bool {
@@ -185,7 +185,7 @@ async fn only_listed_origins_are_let_in() {
     assert_eq!(header(panicked.headers(), "access-control-allow-origin"), "https://shop.example");
 
     let closed = Settings { cors_origins: Vec::new(), ..settings() };
-    let server = start(finish(router(), &closed, Metrics::new()), limits()).await;
+    let server = start(finish(router(), Router::new(), &closed, Metrics::new()), limits()).await;
     assert_eq!(server.send(preflight("https://shop.example")).await.status(), 405);
 }
 
@@ -194,7 +194,7 @@ async fn routers_with_a_fallback_of_their_own_keep_it() {
     let facade =
         Router::new().route("/x", get(async || "x")).fallback(async || (StatusCode::NOT_FOUND, "theirs"));
     let app = Router::new().nest("/compat", facade);
-    let server = start(finish(app, &settings(), Metrics::new()), limits()).await;
+    let server = start(finish(app, Router::new(), &settings(), Metrics::new()), limits()).await;
     assert_eq!(server.get("/compat/y", &[]).await.body(), "theirs");
     assert_eq!(json_of(&server.get("/y", &[]).await)["code"], "ROUTE_NOT_FOUND");
 }

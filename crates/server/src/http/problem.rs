@@ -8,7 +8,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 pub use super::problem_docs::{
@@ -45,6 +45,7 @@ pub struct Problem {
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     extra: Option<Box<Map<String, Value>>>,
+    said: Option<Box<Value>>,
     cause: Option<Box<str>>,
     www_authenticate: Option<&'static str>,
     retry_after: Option<u32>,
@@ -55,6 +56,8 @@ pub struct Problem {
 pub(crate) struct Rendered {
     /// The code of the problem.
     pub(crate) code: &'static str,
+    /// What a contract says that knows nothing but a `detail`.
+    said: Value,
     /// The document without its request id.
     pub(crate) text: Bytes,
     /// Where in `text` further members go.
@@ -74,6 +77,7 @@ impl Problem {
             detail,
             errors: Vec::new(),
             extra: None,
+            said: None,
             cause: None,
             www_authenticate: None,
             retry_after: None,
@@ -83,6 +87,12 @@ impl Problem {
     /// Adds a member to the document. Not for the names that every document has.
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.extra.get_or_insert_default().insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Puts it into the words of an older contract: the value of `detail`, the only member it knows.
+    pub fn say(mut self, detail: impl Into<Value>) -> Self {
+        self.said = Some(Box::new(detail.into()));
         self
     }
 
@@ -128,9 +138,13 @@ impl Problem {
         &self.errors
     }
 
-    /// The whole document as JSON, for an answer that is kept.
+    /// The whole document as JSON, for an answer that is kept. In the words of an older contract there is no request
+    /// id.
     #[must_use]
     pub fn document(&self, request_id: &str) -> String {
+        if let Some(said) = &self.said {
+            return json!({ "detail": said }).to_string();
+        }
         let (mut text, at) = self.text();
         let mut member = br#","request_id":"#.to_vec();
         push(&mut member, request_id);
@@ -316,8 +330,10 @@ impl IntoResponse for Problem {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         let overloaded = self.code == "OVERLOADED";
+        let said = self.said.map_or_else(|| Value::from(self.detail), |said| *said);
         response.extensions_mut().insert(Rendered {
             code: self.code,
+            said,
             text,
             at,
             cause: self.cause,
@@ -334,6 +350,14 @@ impl From<Problem> for Response {
 }
 
 impl Rendered {
+    /// What stands in place of the document in a contract that knows nothing but a `detail`.
+    pub(crate) fn detail(&self) -> Vec<u8> {
+        let mut text = br#"{"detail":"#.to_vec();
+        push(&mut text, &self.said);
+        text.push(b'}');
+        text
+    }
+
     /// The document with the request id in it.
     pub(crate) fn with_request_id(&self, request_id: &str) -> Vec<u8> {
         let mut text = Vec::with_capacity(self.text.len() + request_id.len() + 24);
@@ -356,7 +380,6 @@ fn push<T: Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) {
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
-    use serde_json::json;
 
     use super::*;
 

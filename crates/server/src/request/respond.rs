@@ -7,10 +7,10 @@ use store::IdempotencyKey;
 use super::caller::Caller;
 use super::write::Conditions;
 use crate::app::{Answered, App, Failure, Keyed};
-use crate::http::problem::Problem;
+use crate::http::problem::{FieldError, Problem};
 use crate::http::reply::Reply;
-use crate::wire::invalid::BodyError;
-use crate::wire::invalid::Invalid;
+use crate::wire::idempotency::Key;
+use crate::wire::invalid::{BodyError, Invalid};
 
 /// Carries a command out and answers with what `render` makes of its outcome, or with the problem.
 ///
@@ -27,12 +27,33 @@ where
     C: Command + Send + 'static,
     C::Outcome: Send + 'static,
 {
+    let Conditions { key, lines } = conditions;
+    let render = move |outcome: Result<&C::Outcome, &Rejection>| match outcome {
+        Ok(outcome) => Ok(render(outcome)),
+        Err(rejection) => Err(Problem::refusal(rejection, lines)),
+    };
+    carry_out(app, caller, key, command, render).await
+}
+
+/// As [`run`], where `render` words the refusals, too.
+///
+/// # Errors
+/// The [`Problem`] of a refusal or failure.
+pub async fn carry_out<C>(
+    app: &App,
+    caller: &Caller,
+    key: Option<(Key, String)>,
+    command: C,
+    render: impl Fn(Result<&C::Outcome, &Rejection>) -> Result<Reply, Problem> + Send + 'static,
+) -> Result<Response, Problem>
+where
+    C: Command + Send + 'static,
+    C::Outcome: Send + 'static,
+{
     let context = caller.context();
-    let lines = conditions.lines;
-    let Some((key, fingerprint)) = conditions.key else {
+    let Some((key, fingerprint)) = key else {
         return match app.execute(command, context, None).await? {
-            Answered::Decided(Ok(outcome)) => Ok(render(&outcome).into_response()),
-            Answered::Decided(Err(rejection)) => Err(Problem::refusal(&rejection, lines)),
+            Answered::Decided(outcome) => Ok(render(outcome.as_ref())?.into_response()),
             // Only keyed commands have kept answers.
             Answered::Kept { .. } => Err(Failure::Dropped.into()),
         };
@@ -44,9 +65,9 @@ where
         now_us: context.now_us,
     };
     let request_id = caller.request_id.clone();
-    let render = Box::new(move |outcome: Result<&C::Outcome, &Rejection>| match outcome {
-        Ok(outcome) => render(outcome),
-        Err(rejection) => Reply::of_problem(&Problem::refusal(rejection, lines), request_id.as_str()),
+    let render = Box::new(move |outcome: Result<&C::Outcome, &Rejection>| match render(outcome) {
+        Ok(reply) => reply,
+        Err(problem) => Reply::of_problem(&problem, request_id.as_str()),
     });
     match app.execute(command, context, Some(Keyed { key, render })).await? {
         Answered::Kept { reply, replayed: true, .. } => Ok(reply.replayed()),
@@ -84,5 +105,3 @@ impl From<store::StoreError> for Problem {
         Failure::from(error).into()
     }
 }
-
-use crate::http::problem::FieldError;

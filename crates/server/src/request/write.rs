@@ -3,6 +3,7 @@
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::IF_MATCH;
+use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -11,6 +12,7 @@ use crate::http::problem::Problem;
 use crate::wire::etag::IfMatch;
 use crate::wire::extract::{Format, format, parse_form, parse_json, read_body};
 use crate::wire::idempotency::{self, Key, fingerprint};
+use crate::wire::invalid::Invalid;
 
 /// The body of an operation that takes none: empty, or an empty object.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -75,7 +77,7 @@ async fn read<T: DeserializeOwned + OperationBody>(
     app: &App,
 ) -> Result<(T, Conditions), Problem> {
     let (parts, body) = request.into_parts();
-    let key = Key::parse(header_values(&parts.headers, idempotency::HEADER))?;
+    let key = idempotency_key(&parts.headers)?;
     let format = format(&parts.headers, T::FORMS)?;
     let bytes = read_body(body, app.settings().max_body_bytes).await?;
     let body = match format {
@@ -89,11 +91,21 @@ async fn read<T: DeserializeOwned + OperationBody>(
     };
     let key = key.map(|key| {
         let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
-        let condition = parts.headers.get(IF_MATCH).map(|value| value.as_bytes());
-        let mark = fingerprint(app.fingerprint_key(), parts.method.as_str(), path, condition, &bytes);
+        let mark = mark(app, &parts, path, &bytes);
         (key, mark)
     });
     Ok((body, Conditions { key, lines: T::LINES }))
+}
+
+/// The key under which a request may be repeated, if it has one.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<Key>, Invalid> {
+    Key::parse(header_values(headers, idempotency::HEADER))
+}
+
+/// The fingerprint of a request, for which `path` and query stand.
+pub(crate) fn mark(app: &App, parts: &Parts, path: &str, body: &[u8]) -> String {
+    let condition = parts.headers.get(IF_MATCH).map(|value| value.as_bytes());
+    fingerprint(app.fingerprint_key(), parts.method.as_str(), path, condition, body)
 }
 
 /// What is particular about reading a body.

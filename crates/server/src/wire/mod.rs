@@ -8,7 +8,7 @@ pub mod etag;
 pub mod extract;
 pub mod idempotency;
 pub mod invalid;
-mod node;
+pub(crate) mod node;
 pub mod paging;
 pub mod query;
 pub mod time;

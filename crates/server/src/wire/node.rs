@@ -13,8 +13,8 @@ use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visi
 
 mod reader;
 
-use self::reader::{Fault, Kind};
-pub(crate) use self::reader::{ONE_OF, is_huge};
+pub(crate) use self::reader::{FORMAL, Kind, ONE_OF, is_huge};
+use self::reader::{Fault, Reading};
 use super::invalid::{FieldError, Invalid, field_name};
 
 /// The most errors that one answer lists.
@@ -33,6 +33,8 @@ pub(crate) enum Node<'a> {
     Int(i64),
     /// Any other number; those beyond `i64` are whole and huge.
     Float(f64),
+    /// A [`Node::Float`] beside the digits in which it was written, see [`Node::keep_digits`].
+    Decimal(f64, Cow<'a, str>),
     /// JSON text.
     Text(Cow<'a, str>),
     /// The value of a query parameter or form field: text that may stand for a number or a truth value.
@@ -61,29 +63,61 @@ pub(crate) struct Wording {
     pub(crate) unknown: &'static str,
 }
 
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Flaw {
+    /// The way to it from the root.
+    pub(crate) path: Vec<Segment>,
+    /// What it is.
+    pub(crate) kind: Kind,
+}
+
+/// How a tree is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Habits {
+    /// Looks for everything that is wrong, instead of stopping at the first.
+    pub(crate) thorough: bool,
+    /// Passes over fields that nobody asked for.
+    pub(crate) lenient: bool,
+}
+
 /// Turns the tree into `T`, or lists what is wrong with it: everything when `thorough`, else the first error.
 pub(crate) fn read<T: DeserializeOwned>(
     mut node: Node<'_>,
     wording: Wording,
     thorough: bool,
 ) -> Result<T, Invalid> {
-    let mut errors = Vec::new();
-    node.check(&mut Vec::new(), wording, &mut errors);
-    let fault = match T::deserialize(&node) {
-        Ok(value) => return Invalid::unless_empty(errors).map(|()| value),
+    examine(&mut node, Habits { thorough, lenient: false }).map_err(|flaws| {
+        let errors = flaws.into_iter().map(|flaw| FieldError {
+            field: field_name(&flaw.path, wording.root),
+            message: match flaw.kind {
+                Kind::Missing => "is required".to_owned(),
+                Kind::Unknown => wording.unknown.to_owned(),
+                Kind::Other(message) => message,
+            },
+        });
+        Invalid { errors: errors.collect() }
+    })
+}
+
+/// Turns the tree into `T`, or lists what is wrong with it. A tree with flaws is spoilt by the search for more.
+pub(crate) fn examine<T: DeserializeOwned>(node: &mut Node<'_>, habits: Habits) -> Result<T, Vec<Flaw>> {
+    let mut flaws = Vec::new();
+    node.check(&mut Vec::new(), &mut flaws);
+    let fault = match T::deserialize(node.reading(habits)) {
+        Ok(value) => return if flaws.is_empty() { Ok(value) } else { Err(flaws) },
         Err(fault) => fault,
     };
-    collect::<T>(&mut node, fault, wording, thorough, &mut errors);
-    Err(Invalid { errors })
+    collect::<T>(node, fault, habits, &mut flaws);
+    Err(flaws)
 }
 
 /// Reports `fault`, puts something acceptable in its place and looks for the next one, as long as that works.
 fn collect<T: DeserializeOwned>(
     node: &mut Node<'_>,
     mut fault: Fault,
-    wording: Wording,
-    thorough: bool,
-    errors: &mut Vec<FieldError>,
+    habits: Habits,
+    flaws: &mut Vec<Flaw>,
 ) {
     let mut replaced: Vec<Vec<Segment>> = Vec::new();
     for _ in 0..MOST_ERRORS {
@@ -92,21 +126,13 @@ fn collect<T: DeserializeOwned>(
         if replaced.iter().any(|path| path.starts_with(&fault.path)) {
             return;
         }
-        let error = FieldError {
-            field: field_name(&fault.path, wording.root),
-            message: match &fault.kind {
-                Kind::Missing => "is required".to_owned(),
-                Kind::Unknown => wording.unknown.to_owned(),
-                Kind::Other(message) => message.clone(),
-            },
-        };
-        if errors.iter().all(|known| known.field != error.field) {
-            errors.push(error);
+        if flaws.iter().all(|known| known.path != fault.path) {
+            flaws.push(Flaw { path: fault.path.clone(), kind: fault.kind.clone() });
         }
-        if !thorough || errors.len() >= MOST_ERRORS {
+        if !habits.thorough || flaws.len() >= MOST_ERRORS {
             return;
         }
-        match node.next_fault::<T>(&fault) {
+        match node.next_fault::<T>(&fault, habits) {
             Next::Fault(next) => {
                 if !matches!(fault.kind, Kind::Unknown) {
                     replaced.push(fault.path);
@@ -129,11 +155,35 @@ enum Next {
 }
 
 impl<'a> Node<'a> {
+    fn reading(&self, habits: Habits) -> Reading<'_, 'a> {
+        Reading { node: self, lenient: habits.lenient }
+    }
+
+    /// Lets numbers with a fraction or an exponent keep the digits in which they were written: a float would not.
+    /// `text` is the JSON that the tree was read from.
+    pub(crate) fn keep_digits(&mut self, text: &'a str) {
+        self.take_digits(&mut numbers(text));
+    }
+
+    fn take_digits(&mut self, numbers: &mut impl Iterator<Item = &'a str>) {
+        match self {
+            Node::Int(_) => _ = numbers.next(),
+            Node::Float(value) => {
+                if let Some(digits) = numbers.next() {
+                    *self = Node::Decimal(*value, Cow::Borrowed(digits));
+                }
+            }
+            Node::List(items) => items.iter_mut().for_each(|item| item.take_digits(numbers)),
+            Node::Object(entries) => entries.iter_mut().for_each(|(_, value)| value.take_digits(numbers)),
+            Node::Null | Node::Bool(_) | Node::Decimal(..) | Node::Text(_) | Node::Param(_) => {}
+        }
+    }
+
     /// Refuses NUL in any text and keys given twice; both are made harmless, so that the search can go on.
-    fn check(&mut self, path: &mut Vec<Segment>, wording: Wording, errors: &mut Vec<FieldError>) {
+    fn check(&mut self, path: &mut Vec<Segment>, flaws: &mut Vec<Flaw>) {
         match self {
             Node::Text(text) | Node::Param(text) if text.contains('\0') => {
-                push(errors, path, wording, "must not contain the NUL character");
+                push(flaws, path, "must not contain the NUL character");
                 *text = Cow::Owned(text.replace('\0', "x"));
             }
             Node::List(items) => {
@@ -142,42 +192,48 @@ impl<'a> Node<'a> {
                         continue;
                     }
                     path.push(Segment::Index(index));
-                    item.check(path, wording, errors);
+                    item.check(path, flaws);
                     path.pop();
                 }
             }
             Node::Object(entries) => {
-                drop_duplicates(entries, path, wording, errors);
+                drop_duplicates(entries, path, flaws);
                 for (key, value) in entries.iter_mut() {
                     if value.is_plain() {
                         continue;
                     }
                     path.push(Segment::Key(key.to_string()));
-                    value.check(path, wording, errors);
+                    value.check(path, flaws);
                     path.pop();
                 }
             }
-            Node::Null | Node::Bool(_) | Node::Int(_) | Node::Float(_) | Node::Text(_) | Node::Param(_) => {}
+            Node::Null
+            | Node::Bool(_)
+            | Node::Int(_)
+            | Node::Float(_)
+            | Node::Decimal(..)
+            | Node::Text(_)
+            | Node::Param(_) => {}
         }
     }
 
     /// Whether there is nothing to check inside.
     fn is_plain(&self) -> bool {
         match self {
-            Node::Null | Node::Bool(_) | Node::Int(_) | Node::Float(_) => true,
+            Node::Null | Node::Bool(_) | Node::Int(_) | Node::Float(_) | Node::Decimal(..) => true,
             Node::Text(text) | Node::Param(text) => !text.contains('\0'),
             Node::List(_) | Node::Object(_) => false,
         }
     }
 
     /// Takes the error out of the way and reads again.
-    fn next_fault<T: DeserializeOwned>(&mut self, fault: &Fault) -> Next {
+    fn next_fault<T: DeserializeOwned>(&mut self, fault: &Fault, habits: Habits) -> Next {
         let Some((last, parents)) = fault.path.split_last() else { return Next::Stuck };
         let Some(parent) = self.at(parents) else { return Next::Stuck };
         if matches!(fault.kind, Kind::Unknown) {
             let (Node::Object(entries), Segment::Key(name)) = (parent, last) else { return Next::Stuck };
             entries.retain(|(key, _)| key != name);
-            return match T::deserialize(&*self) {
+            return match T::deserialize(self.reading(habits)) {
                 Ok(_) => Next::Clean,
                 Err(next) => Next::Fault(next),
             };
@@ -190,7 +246,7 @@ impl<'a> Node<'a> {
         for stand_in in sibling.into_iter().chain(stand_ins(&fault.kind)) {
             let Some(parent) = self.at(parents) else { return Next::Stuck };
             parent.put(last, stand_in);
-            match T::deserialize(&*self) {
+            match T::deserialize(self.reading(habits)) {
                 Ok(_) => return Next::Clean,
                 Err(next) => {
                     let inside = next.path.iter().rev().zip(&fault.path).all(|(a, b)| a == b)
@@ -234,18 +290,48 @@ impl<'a> Node<'a> {
     }
 }
 
-fn push(errors: &mut Vec<FieldError>, path: &[Segment], wording: Wording, message: &str) {
-    if errors.len() < MOST_ERRORS {
-        errors.push(FieldError { field: field_name(path, wording.root), message: message.to_owned() });
+fn push(flaws: &mut Vec<Flaw>, path: &[Segment], message: &str) {
+    if flaws.len() < MOST_ERRORS {
+        flaws.push(Flaw { path: path.to_vec(), kind: Kind::Other(message.to_owned()) });
     }
+}
+
+/// The numbers of a valid JSON text, as they are written and in their order.
+fn numbers(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            let start = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit())?;
+            rest = &rest[start..];
+            if rest.starts_with('"') {
+                rest = after_string(rest);
+                continue;
+            }
+            let in_number = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
+            let (number, after) = rest.split_at(rest.find(|c| !in_number(c)).unwrap_or(rest.len()));
+            rest = after;
+            return Some(number);
+        }
+    })
+}
+
+/// What follows the string that `text` begins with.
+fn after_string(text: &str) -> &str {
+    let mut escaped = false;
+    let end = text.bytes().skip(1).position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    // Behind both quotes; both are one byte long, so this is the start of a character.
+    end.map_or("", |end| &text[end + 2..])
 }
 
 /// Keeps the first of several equal keys and reports the others.
 fn drop_duplicates<'a>(
     entries: &mut Vec<(Cow<'a, str>, Node<'a>)>,
     path: &mut Vec<Segment>,
-    wording: Wording,
-    errors: &mut Vec<FieldError>,
+    flaws: &mut Vec<Flaw>,
 ) {
     if entries.len() <= FEW_KEYS {
         let unique = entries
@@ -271,7 +357,7 @@ fn drop_duplicates<'a>(
     entries.retain(|_| keep.next().unwrap_or(true));
     for key in doubled {
         path.push(Segment::Key(key));
-        push(errors, path, wording, "is given more than once");
+        push(flaws, path, "is given more than once");
         path.pop();
     }
 }

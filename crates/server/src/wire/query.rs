@@ -16,7 +16,7 @@ const WORDING: Wording = Wording { root: "query", unknown: "is not a known param
 const PAGE_PARAMS: [&str; 4] = ["limit", "offset", "page", "cursor"];
 
 /// A name and its value.
-pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+pub(crate) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// The query of an operation that has no parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -64,7 +64,7 @@ fn filled_pairs(raw: Option<&str>) -> Result<Vec<Pair<'_>>, Invalid> {
 }
 
 /// Splits `a=1&b=2` and undoes the escapes; empty pieces (`a=1&&b=2`) are skipped.
-pub(super) fn pairs(raw: &str) -> Result<Vec<Pair<'_>>, Invalid> {
+pub(crate) fn pairs(raw: &str) -> Result<Vec<Pair<'_>>, Invalid> {
     let mut pairs = Vec::new();
     let mut errors = Vec::new();
     for piece in raw.split('&').filter(|piece| !piece.is_empty()) {

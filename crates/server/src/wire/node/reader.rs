@@ -11,8 +11,40 @@ use serde::forward_to_deserialize_any;
 
 use super::{Node, Segment};
 
+/// A tree that is being read into a type.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading<'n, 'a> {
+    pub(super) node: &'n Node<'a>,
+    /// Whether fields that nobody asked for are passed over.
+    pub(super) lenient: bool,
+}
+
+impl<'n, 'a> Reading<'n, 'a> {
+    fn of(self, node: &'n Node<'a>) -> Self {
+        Self { node, ..self }
+    }
+
+    fn list(self, items: &'n [Node<'a>]) -> ListReader<'n, 'a> {
+        ListReader { reading: self, items: items.iter(), next: 0 }
+    }
+
+    /// `fields` are the only keys that are permitted, whether or not the struct denies unknown ones itself.
+    fn object(
+        self,
+        entries: &'n [(Cow<'a, str>, Node<'a>)],
+        fields: Option<&'static [&'static str]>,
+    ) -> ObjectReader<'n, 'a> {
+        let fields = fields.filter(|_| !self.lenient);
+        ObjectReader { reading: self, entries: entries.iter(), value: None, fields }
+    }
+}
+
 /// How a refusal of a word begins; the permitted words follow, separated by commas.
 pub(crate) const ONE_OF: &str = "must be one of ";
+
+/// Stands between the type and the text of a message that is worded already, as other contracts want them:
+/// `int_type|Input should be a valid integer`.
+pub(crate) const FORMAL: char = '|';
 
 /// Why a tree is not a `T`, and where. The path grows from the inside out, so it is kept backwards.
 #[derive(Debug)]
@@ -22,8 +54,8 @@ pub(crate) struct Fault {
 }
 
 /// What is the matter.
-#[derive(Debug)]
-pub(super) enum Kind {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kind {
     /// A required field is not there.
     Missing,
     /// Nobody asked for this field.
@@ -101,7 +133,7 @@ fn must_be(found: Unexpected<'_>, expected: &str) -> String {
         "a boolean" => "must be true or false".to_owned(),
         "a string" | "a borrowed string" | "string" => "must be text".to_owned(),
         "unit" => "must be null".to_owned(),
-        _ if expected.starts_with("must ") => expected.to_owned(),
+        _ if expected.starts_with("must ") || expected.contains(FORMAL) => expected.to_owned(),
         _ if expected.starts_with("a sequence") || expected.starts_with("a tuple") => {
             "must be a list".to_owned()
         }
@@ -133,7 +165,7 @@ fn visit_integer_param<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V
 macro_rules! integers {
     ($($method:ident)+) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-            match self {
+            match self.node {
                 Node::Param(text) => visit_integer_param(text, visitor),
                 _ => self.deserialize_any(visitor),
             }
@@ -141,20 +173,27 @@ macro_rules! integers {
     )+};
 }
 
-impl<'de> Deserializer<'de> for &Node<'_> {
+impl<'de> Deserializer<'de> for Reading<'_, '_> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self {
+        match self.node {
             Node::Null => visitor.visit_unit(),
             Node::Bool(value) => visitor.visit_bool(*value),
             Node::Int(value) => visitor.visit_i64(*value),
-            Node::Float(value) => visitor.visit_f64(*value),
+            Node::Float(value) | Node::Decimal(value, _) => visitor.visit_f64(*value),
             Node::Text(text) | Node::Param(text) => visitor.visit_str(text),
-            Node::List(items) => visitor.visit_seq(ListReader { items: items.iter(), next: 0 }),
-            Node::Object(entries) => {
-                visitor.visit_map(ObjectReader { entries: entries.iter(), value: None, fields: None })
-            }
+            Node::List(items) => visitor.visit_seq(self.list(items)),
+            Node::Object(entries) => visitor.visit_map(self.object(entries, None)),
+        }
+    }
+
+    /// Asks for a number in the very digits in which it was written, which the visitor gets as text.
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.node {
+            Node::Decimal(_, digits) => visitor.visit_str(digits),
+            Node::Text(text) => Err(de::Error::invalid_type(Unexpected::Str(text), &visitor)),
+            _ => self.deserialize_any(visitor),
         }
     }
 
@@ -164,7 +203,7 @@ impl<'de> Deserializer<'de> for &Node<'_> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self {
+        match self.node {
             Node::Param(text) if text == "true" => visitor.visit_bool(true),
             Node::Param(text) if text == "false" => visitor.visit_bool(false),
             _ => self.deserialize_any(visitor),
@@ -172,7 +211,7 @@ impl<'de> Deserializer<'de> for &Node<'_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self {
+        match self.node {
             Node::Null => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
@@ -192,10 +231,8 @@ impl<'de> Deserializer<'de> for &Node<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        match self {
-            Node::Object(entries) => {
-                visitor.visit_map(ObjectReader { entries: entries.iter(), value: None, fields: Some(fields) })
-            }
+        match self.node {
+            Node::Object(entries) => visitor.visit_map(self.object(entries, Some(fields))),
             _ => Err(Fault::other("must be an object")),
         }
     }
@@ -206,16 +243,14 @@ impl<'de> Deserializer<'de> for &Node<'_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        match self {
+        match self.node {
             Node::Text(text) | Node::Param(text) => {
                 let word: StrDeserializer<'_, Fault> = text.as_ref().into_deserializer();
                 visitor.visit_enum(word)
             }
-            Node::Object(entries) => visitor.visit_enum(MapAccessDeserializer::new(ObjectReader {
-                entries: entries.iter(),
-                value: None,
-                fields: None,
-            })),
+            Node::Object(entries) => {
+                visitor.visit_enum(MapAccessDeserializer::new(self.object(entries, None)))
+            }
             _ => Err(Fault::other(format!("{ONE_OF}{}", variants.join(", ")))),
         }
     }
@@ -225,11 +260,12 @@ impl<'de> Deserializer<'de> for &Node<'_> {
     }
 
     forward_to_deserialize_any! {
-        i128 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map identifier
+        i128 u128 f32 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map identifier
     }
 }
 
 struct ListReader<'n, 'a> {
+    reading: Reading<'n, 'a>,
     items: std::slice::Iter<'n, Node<'a>>,
     next: usize,
 }
@@ -241,7 +277,7 @@ impl<'de> SeqAccess<'de> for ListReader<'_, '_> {
         let Some(item) = self.items.next() else { return Ok(None) };
         let index = self.next;
         self.next += 1;
-        seed.deserialize(item).map(Some).map_err(|fault| fault.under(Segment::Index(index)))
+        seed.deserialize(self.reading.of(item)).map(Some).map_err(|fault| fault.under(Segment::Index(index)))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -250,9 +286,9 @@ impl<'de> SeqAccess<'de> for ListReader<'_, '_> {
 }
 
 struct ObjectReader<'n, 'a> {
+    reading: Reading<'n, 'a>,
     entries: std::slice::Iter<'n, (Cow<'a, str>, Node<'a>)>,
     value: Option<&'n (Cow<'a, str>, Node<'a>)>,
-    /// The only keys that are permitted, whether or not the struct denies unknown ones itself.
     fields: Option<&'static [&'static str]>,
 }
 
@@ -274,6 +310,6 @@ impl<'de> MapAccess<'de> for ObjectReader<'_, '_> {
         let Some((key, value)) = self.value.take() else {
             return Err(Fault::other("is read out of turn"));
         };
-        seed.deserialize(value).map_err(|fault| fault.under(Segment::Key(key.to_string())))
+        seed.deserialize(self.reading.of(value)).map_err(|fault| fault.under(Segment::Key(key.to_string())))
     }
 }

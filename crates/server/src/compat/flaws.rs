@@ -1,0 +1,223 @@
+//! What is wrong with a request, as pydantic words it: `type`, `loc`, `msg`, `input`.
+
+use std::borrow::Cow;
+
+use axum::http::StatusCode;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use super::fastapi::refusal;
+use crate::http::problem::Problem;
+use crate::wire::invalid;
+use crate::wire::node::{self, FORMAL, Flaw, Habits, Kind, Node, Segment};
+use crate::wire::query;
+
+/// A type and its message.
+pub(super) type Wording<'a> = (&'a str, &'a str);
+
+pub(super) const INT_PARSING: Wording<'static> =
+    ("int_parsing", "Input should be a valid integer, unable to parse string as an integer");
+pub(super) const NO_OBJECT: Wording<'static> =
+    ("model_attributes_type", "Input should be a valid dictionary or object to extract fields from");
+
+/// Stands for a password.
+pub(super) const HIDDEN: &str = "**********";
+
+/// Larger bodies are told only their first flaw: searching for all of them reads the body many times.
+const LARGEST_THOROUGH: usize = 16 * 1024;
+
+/// The longest input that is repeated, in bytes of JSON.
+const LONGEST_INPUT: usize = 1024;
+
+/// Where pairs come from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    /// A form.
+    Body,
+    /// The query.
+    Query,
+}
+
+impl Place {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Query => "query",
+        }
+    }
+}
+
+/// 422 with one flaw.
+pub(super) fn one(loc: &[Value], (kind, msg): Wording<'_>, input: &Value) -> Problem {
+    refused(vec![json!({"type": kind, "loc": loc, "msg": msg, "input": input})])
+}
+
+/// 422 with one flaw of a member of the body.
+pub(super) fn of_field(field: &str, wording: Wording<'_>, input: impl Into<Value>) -> Problem {
+    one(&[json!("body"), json!(field)], wording, &input.into())
+}
+
+/// The `detail` of a number that the rules find out of its range.
+pub(super) fn out_of_range(field: &str, line: Option<usize>, min: i64, max: i64) -> Value {
+    let loc = match line {
+        Some(line) => json!(["body", "items", line, field]),
+        None => json!(["body", field]),
+    };
+    let msg = format!("Value error, must be between {min} and {max}");
+    json!([{"type": "value_error", "loc": loc, "msg": msg, "input": null}])
+}
+
+fn refused(flaws: Vec<Value>) -> Problem {
+    refusal(StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR", flaws)
+}
+
+/// A client's own text made fit for an answer.
+pub(super) fn echo(text: &str) -> String {
+    invalid::echo(text)
+}
+
+/// Reads `a=1&b=2`.
+pub(super) fn read_pairs<T: DeserializeOwned>(text: &str, place: Place) -> Result<T, Problem> {
+    let pairs = query::pairs(text).map_err(|invalid| {
+        let flaw = |error: &invalid::FieldError| {
+            let msg = format!("Value error, {}", error.message);
+            json!({"type": "value_error", "loc": [place.word(), error.field], "msg": msg, "input": null})
+        };
+        refused(invalid.errors.iter().map(flaw).collect())
+    })?;
+    let tree = || {
+        let entries = pairs.iter().map(|(name, value)| (name.clone(), Node::Param(value.clone())));
+        Node::Object(entries.collect())
+    };
+    read(tree(), tree, place.word(), text.len())
+}
+
+/// Reads a JSON body.
+pub(super) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if bytes.is_empty() {
+        return Err(one(&[json!("body")], ("missing", "Field required"), &Value::Null));
+    }
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| undecodable(error.valid_up_to(), "must be UTF-8"))?;
+    let tree = || {
+        let mut node: Node<'_> = serde_json::from_str(text)?;
+        node.keep_digits(text);
+        Ok::<_, serde_json::Error>(node)
+    };
+    let node = tree().map_err(|error| {
+        // The line and column of the error, both from 1, as a position.
+        let line: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+        let reason = error.to_string();
+        let reason = reason.split(" at line ").next().unwrap_or_default();
+        undecodable(line + error.column().saturating_sub(1), reason)
+    })?;
+    read(node, || tree().unwrap_or(Node::Null), "body", bytes.len())
+}
+
+fn undecodable(position: usize, reason: &str) -> Problem {
+    refused(vec![json!({
+        "type": "json_invalid", "loc": ["body", position], "msg": "JSON decode error", "input": {},
+        "ctx": {"error": reason},
+    })])
+}
+
+/// Reads a tree, which the search for flaws spoils; `again` makes another to quote from.
+fn read<'a, T: DeserializeOwned>(
+    mut node: Node<'a>,
+    again: impl Fn() -> Node<'a>,
+    root: &str,
+    size: usize,
+) -> Result<T, Problem> {
+    let habits = Habits { thorough: size <= LARGEST_THOROUGH, lenient: true };
+    node::examine(&mut node, habits).map_err(|flaws| {
+        let original = again();
+        refused(flaws.iter().map(|flaw| worded(flaw, root, &original)).collect())
+    })
+}
+
+/// One flaw as FastAPI tells it.
+fn worded(flaw: &Flaw, root: &str, node: &Node<'_>) -> Value {
+    let mut loc = vec![json!(root)];
+    loc.extend(flaw.path.iter().map(|segment| match segment {
+        Segment::Key(key) => json!(echo(key)),
+        Segment::Index(index) => json!(index),
+    }));
+    let (kind, msg) = match &flaw.kind {
+        Kind::Missing => (Cow::Borrowed("missing"), Cow::Borrowed("Field required")),
+        // Nobody is asked about these: they are passed over.
+        Kind::Unknown => (Cow::Borrowed("extra_forbidden"), Cow::Borrowed("Extra inputs are not permitted")),
+        Kind::Other(message) => wording_of(message),
+    };
+    // What is missing has no value: the object that should have it stands for it.
+    let missing = matches!(flaw.kind, Kind::Missing);
+    let way = &flaw.path[..flaw.path.len() - usize::from(missing && !flaw.path.is_empty())];
+    json!({"type": kind, "loc": loc, "msg": msg, "input": input(way, node)})
+}
+
+fn wording_of(message: &str) -> (Cow<'static, str>, Cow<'static, str>) {
+    if let Some((kind, msg)) = message.split_once(FORMAL) {
+        return (kind.to_owned().into(), msg.to_owned().into());
+    }
+    // What the types of the standard library say.
+    let (kind, msg) = match message {
+        "must be an object" => NO_OBJECT,
+        "must be a list" => ("list_type", "Input should be a valid list"),
+        "must be an integer" => INT_PARSING,
+        "must be true or false" => ("bool_type", "Input should be a valid boolean"),
+        "must be text" => ("string_type", "Input should be a valid string"),
+        other => return ("value_error".into(), format!("Value error, {other}").into()),
+    };
+    (kind.into(), msg.into())
+}
+
+/// The value at the end of the way, without secrets and unless it is long.
+fn input(way: &[Segment], node: &Node<'_>) -> Value {
+    let found = way.iter().try_fold((node, false), |(node, hidden), segment| match (node, segment) {
+        (Node::List(items), Segment::Index(index)) => Some((items.get(*index)?, hidden)),
+        (Node::Object(entries), Segment::Key(name)) => {
+            let (_, value) = entries.iter().find(|(key, _)| key == name)?;
+            Some((value, hidden || is_secret(name)))
+        }
+        _ => None,
+    });
+    match found {
+        None => Value::Null,
+        Some((_, true)) => json!(HIDDEN),
+        Some((node, false)) => {
+            let mut room = LONGEST_INPUT;
+            value(node, &mut room).unwrap_or(Value::Null)
+        }
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["password", "secret", "token"].iter().any(|word| name.contains(word))
+}
+
+/// A node as a JSON value; `None` when it takes more than the room that is left.
+fn value(node: &Node<'_>, room: &mut usize) -> Option<Value> {
+    let size = match node {
+        Node::Text(text) | Node::Param(text) => text.len() + 2,
+        Node::Decimal(_, digits) => digits.len(),
+        _ => 4,
+    };
+    *room = room.checked_sub(size)?;
+    Some(match node {
+        Node::Null => Value::Null,
+        Node::Bool(flag) => json!(flag),
+        Node::Int(number) => json!(number),
+        Node::Float(number) | Node::Decimal(number, _) => json!(number),
+        Node::Text(text) | Node::Param(text) => json!(text),
+        Node::List(items) => Value::Array(items.iter().map(|item| value(item, room)).collect::<Option<_>>()?),
+        Node::Object(entries) => {
+            let mut members = Map::new();
+            for (key, member) in entries {
+                *room = room.checked_sub(key.len() + 4)?;
+                let member = if is_secret(key) { Some(json!(HIDDEN)) } else { value(member, room) };
+                members.insert(key.clone().into_owned(), member?);
+            }
+            Value::Object(members)
+        }
+    })
+}

@@ -1,0 +1,350 @@
+//! The façade `leafcraft`: products and orders that take their stock when they are confirmed.
+//!
+//! Quirks:
+//! - Orders need a token of whatever role; customers see, confirm and cancel their own. An owner's confirmation counts
+//!   for orders that take their stock at confirmation, in a shop whose own orders do not: that is how this contract
+//!   sells. Where all orders allocate at confirmation, only staff confirm, as everywhere else.
+//! - Nearly every refusal is 400, also of what does not exist. Somebody else's order does not exist.
+//! - Doing twice what needs doing once is 400.
+//! - A new product needs a name that no other has.
+//! - Both lists are whole tables; short ones are kept in memory until something changes.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::{
+    Action, AllocateAt, ChangeOrder, CreateProduct, Customs, Goal, Order, OrderChanged, OrderId, OrderLine,
+    PlaceOrder, ProductId, ProductWithStock, Rejection, Status,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use super::fastapi::{Anyone, Body, Contract, Form, Holder, NoBody, PathInt, StaffHolder, refusal, run};
+use super::login::{Credentials, Token, token};
+use super::openapi::{Detail, Invalid};
+use super::values::{Id, Money, Quantity, Shown, Text as _, Whole};
+use super::{Described, flaws, stream};
+use crate::app::App;
+use crate::app::views::Scope;
+use crate::http::problem::Problem;
+use crate::http::reply::Reply;
+use crate::request::Caller;
+use crate::wire::values::ProductName;
+
+/// The words of this contract.
+struct Leafcraft;
+
+impl Contract for Leafcraft {
+    const UNAUTHENTICATED: &'static str = "Could not validate credentials";
+
+    fn refuse(rejection: &Rejection) -> (StatusCode, Value) {
+        let bad = |detail: &str| (StatusCode::BAD_REQUEST, detail.into());
+        let first = |ids: &[ProductId]| ids.first().map_or(0, |id| id.0);
+        match rejection {
+            Rejection::ProductsNotFound(ids) => bad(&format!("Product {} not exist", first(ids))),
+            Rejection::ProductArchived(id) => bad(&format!("Product {} not exist", id.0)),
+            Rejection::ProductsInactive(ids) => bad(&format!("Product {} is not active", first(ids))),
+            Rejection::OrderNotFound(id) => bad(&format!("Order with {} not found", id.0)),
+            Rejection::NameTaken(_) => bad("Product already exist"),
+            Rejection::NoLines => bad("Order must need to have one item"),
+            Rejection::TooManyLines { limit } => bad(&format!("Order can have at most {limit} items")),
+            Rejection::InsufficientStock(_) | Rejection::StockAllocated { .. } => {
+                bad("Insufficient stock for one or more products")
+            }
+            Rejection::InvalidTransition { goal: Goal::Act(Action::Confirm), .. } => bad(NOT_PENDING),
+            Rejection::InvalidTransition { .. } => bad("Order cannot be cancelled"),
+            Rejection::TotalOverflow => bad("Order is too large"),
+            Rejection::UserNotFound(_) | Rejection::UserInactive(_) => bad("User is not active"),
+            Rejection::Forbidden(_) => (StatusCode::FORBIDDEN, Self::FORBIDDEN.into()),
+            Rejection::OutOfRange { field, line, min, max } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, flaws::out_of_range(field, *line, *min, *max))
+            }
+            // None of these can be asked for through this contract.
+            Rejection::SkuTaken(_)
+            | Rejection::SkuReserved(_)
+            | Rejection::UsernameTaken(_)
+            | Rejection::EmailTaken(_)
+            | Rejection::StockChanged { .. }
+            | Rejection::InvalidInitialStatus(_)
+            | Rejection::VersionMismatch { .. }
+            | Rejection::LastAdmin
+            | Rejection::CredentialsChanged
+            | Rejection::CurrencyMismatch { .. } => (StatusCode::CONFLICT, rejection.code().into()),
+        }
+    }
+}
+
+const NOT_PENDING: &str = "Only Orders with status can be confirmed";
+
+pub(super) fn described() -> Described {
+    // Two verbs answer to three methods, of which one stands for all in the document.
+    let (mut confirm, mut cancel) = (routes!(confirm_order), routes!(cancel_order));
+    confirm.2 = confirm.2.put(confirm_order).post(confirm_order);
+    cancel.2 = cancel.2.put(cancel_order).post(cancel_order);
+    Described {
+        title: "Mini Order & Inventory Management API",
+        about: "Products, and orders that take their stock at confirmation, as the service leafcraft had them.",
+        routes: vec![
+            routes!(login),
+            routes!(list_products, create_product),
+            routes!(list_orders),
+            routes!(create_order),
+            confirm,
+            cancel,
+        ],
+        login: Some("/auth/login"),
+    }
+}
+
+/// A product to be made.
+#[derive(Deserialize, ToSchema)]
+struct NewProduct {
+    #[schema(example = "Hoodie")]
+    name: String,
+    #[schema(value_type = i64, example = 10)]
+    stock_quantity: Whole,
+    #[schema(value_type = f64, example = 25.99)]
+    price: Money,
+}
+
+/// A product.
+#[derive(Serialize, ToSchema)]
+struct Product {
+    #[schema(example = 1)]
+    id: i64,
+    #[schema(example = "Hoodie")]
+    name: String,
+    /// Pieces that can still be sold.
+    #[schema(example = 10)]
+    stock_quantity: i64,
+    #[schema(value_type = f64, example = 25.99)]
+    price: Shown,
+}
+
+impl Product {
+    fn of(view: &ProductWithStock, digits: u32) -> Self {
+        Self {
+            id: view.product.id.0,
+            name: view.product.name.clone(),
+            stock_quantity: view.level.available(),
+            price: Shown { minor: view.product.price_cents, digits },
+        }
+    }
+}
+
+/// An order to be placed.
+#[derive(Deserialize, ToSchema)]
+struct NewOrder {
+    items: Vec<NewItem>,
+}
+
+/// One line of an order to be placed.
+#[derive(Deserialize, ToSchema)]
+struct NewItem {
+    #[schema(value_type = i64, example = 5)]
+    product_id: Id,
+    #[schema(value_type = i64, minimum = 1, example = 1)]
+    quantity: Quantity,
+}
+
+/// An order.
+#[derive(Serialize, ToSchema)]
+struct OrderBody {
+    #[schema(example = 4)]
+    id: i64,
+    items: Vec<ItemBody>,
+    #[schema(value_type = f64, example = 1407.98)]
+    total_amount: Shown,
+    #[schema(example = "Pending")]
+    status: String,
+}
+
+/// One product of an order.
+#[derive(Serialize, ToSchema)]
+struct ItemBody {
+    #[schema(example = 5)]
+    product_id: i64,
+    #[schema(example = 1)]
+    quantity: i64,
+}
+
+impl OrderBody {
+    fn of(order: &Order, digits: u32) -> Self {
+        let item =
+            |item: &domain::OrderItem| ItemBody { product_id: item.product_id.0, quantity: item.quantity };
+        let word = order.status().word();
+        Self {
+            id: order.id.0,
+            items: order.items.iter().map(item).collect(),
+            total_amount: Shown { minor: order.total_amount_cents, digits },
+            status: word[..1].to_uppercase() + &word[1..],
+        }
+    }
+}
+
+/// What was done.
+#[derive(Serialize, ToSchema)]
+struct Message {
+    #[schema(example = "Order Confirmed successfully")]
+    message: &'static str,
+}
+
+/// Log in
+///
+/// With a form, or with JSON.
+#[utoipa::path(post, path = "/auth/login", tag = "auth", operation_id = "login", security(()),
+    request_body(content((Credentials = "application/x-www-form-urlencoded"), (Credentials = "application/json"))),
+    responses((status = 200, description = "The token", body = Token), Detail<401>, Invalid))]
+async fn login(State(app): State<App>, Form(credentials): Form<Credentials>) -> Result<Reply, Problem> {
+    token(&app, &credentials, "Invalid email or password").await
+}
+
+/// List all products
+#[utoipa::path(get, path = "/products/", tag = "products", operation_id = "list_products", security(()),
+    responses((status = 200, description = "All products", body = Vec<Product>)))]
+async fn list_products(State(app): State<App>, _: Anyone<Leafcraft>) -> Result<Response, Problem> {
+    let digits = app.settings().currency_digits();
+    let kept = Some(("leafcraft products", None));
+    stream::products(&app, None, kept, move |view| Product::of(view, digits)).await
+}
+
+/// Create a product
+#[utoipa::path(post, path = "/products/", tag = "products", operation_id = "create_product", request_body = NewProduct,
+    security(("password" = []), ("token" = [])),
+    responses((status = 201, description = "The product", body = Product), Detail<400>, Detail<401>, Detail<403>,
+        Invalid))]
+async fn create_product(
+    State(app): State<App>,
+    StaffHolder(caller, _): StaffHolder<Leafcraft>,
+    body: Body<NewProduct>,
+) -> Result<Response, Problem> {
+    let (product, key) = body.parts();
+    let bad = |detail: &str| Err(refusal(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", detail));
+    if product.stock_quantity.0 < 0 {
+        return bad("Stock Quantity cannot be negative");
+    }
+    if !product.price.is_positive() {
+        return bad("Price must be greater than zero");
+    }
+    if product.name.trim().is_empty() {
+        return bad("Product name cannot be empty");
+    }
+    let digits = app.settings().currency_digits();
+    let name = ProductName::of(&product.name).map_err(|message| {
+        flaws::of_field(
+            "name",
+            ("value_error", &format!("Value error, {message}")),
+            flaws::echo(&product.name),
+        )
+    })?;
+    let command = CreateProduct {
+        name: name.into_string(),
+        price_cents: product.price.minor_units("price", digits)?,
+        opening_stock: product.stock_quantity.0,
+        unique_name: true,
+        ..CreateProduct::plain()
+    };
+    run::<Leafcraft, _>(&app, &caller, key, command, move |made| {
+        Ok(Reply::with_status(StatusCode::CREATED, &Product::of(made, digits)))
+    })
+    .await
+}
+
+/// List all orders
+///
+/// Staff see all of them, customers their own.
+#[utoipa::path(get, path = "/orders/", tag = "orders", operation_id = "list_orders",
+    security(("password" = []), ("token" = [])),
+    responses((status = 200, description = "All orders", body = Vec<OrderBody>), Detail<401>))]
+async fn list_orders(
+    State(app): State<App>,
+    Holder(caller, _): Holder<Leafcraft>,
+) -> Result<Response, Problem> {
+    let digits = app.settings().currency_digits();
+    let owner = caller.actor.user_id.filter(|_| !caller.actor.is_staff());
+    let scope = if owner.is_some() { Scope::Of(owner) } else { Scope::All };
+    let kept = Some(("leafcraft orders", owner.map(|id| id.0)));
+    stream::orders(&app, scope, kept, move |view, out| out.push(&OrderBody::of(&view.order, digits))).await
+}
+
+/// Place an order
+///
+/// The stock stays where it is until the order is confirmed.
+#[utoipa::path(post, path = "/orders/create_order", tag = "orders", operation_id = "create_order",
+    request_body = NewOrder, security(("password" = []), ("token" = [])),
+    responses((status = 201, description = "The order", body = OrderBody), Detail<400>, Detail<401>, Invalid))]
+async fn create_order(
+    State(app): State<App>,
+    Holder(caller, _): Holder<Leafcraft>,
+    body: Body<NewOrder>,
+) -> Result<Response, Problem> {
+    let (order, key) = body.parts();
+    let digits = app.settings().currency_digits();
+    let line =
+        |item: &NewItem| OrderLine { product_id: ProductId(item.product_id.0), quantity: item.quantity.0 };
+    let command = PlaceOrder {
+        user_id: None,
+        lines: order.items.iter().map(line).collect(),
+        allocate_at: AllocateAt::Confirmation,
+        status: Status::Pending,
+    };
+    run::<Leafcraft, _>(&app, &caller, key, command, move |placed| {
+        Ok(Reply::with_status(StatusCode::CREATED, &OrderBody::of(&placed.order, digits)))
+    })
+    .await
+}
+
+async fn change(
+    app: &App,
+    caller: &Caller,
+    id: i64,
+    key: NoBody,
+    action: Action,
+    (message, again): (&'static str, &'static str),
+) -> Result<Response, Problem> {
+    let owner_confirms = app.settings().allocate_at == AllocateAt::Creation;
+    let customs = Customs { owner_confirms, ..Customs::default() };
+    let command = ChangeOrder { order_id: OrderId(id), goal: Goal::Act(action), if_version: None, customs };
+    run::<Leafcraft, _>(app, caller, key, command, move |outcome: &OrderChanged| {
+        if outcome.changed {
+            Ok(Reply::ok(&Message { message }))
+        } else {
+            Err(refusal(StatusCode::BAD_REQUEST, "INVALID_TRANSITION", again))
+        }
+    })
+    .await
+}
+
+/// Confirm an order
+///
+/// Takes its stock: all or nothing. Answers to PUT and POST as well.
+#[utoipa::path(patch, path = "/orders/{order_id}/confirm", tag = "orders", operation_id = "confirm_order",
+    params(("order_id" = i64, Path, example = 1)), security(("password" = []), ("token" = [])),
+    responses((status = 200, description = "It is confirmed", body = Message), Detail<400>, Detail<401>, Detail<403>,
+        Invalid))]
+async fn confirm_order(
+    State(app): State<App>,
+    Holder(caller, _): Holder<Leafcraft>,
+    PathInt(id): PathInt,
+    key: NoBody,
+) -> Result<Response, Problem> {
+    change(&app, &caller, id, key, Action::Confirm, ("Order Confirmed successfully", NOT_PENDING)).await
+}
+
+/// Cancel an order
+///
+/// Gives back the stock that the order holds. Answers to PUT and POST as well.
+#[utoipa::path(patch, path = "/orders/{order_id}/cancel", tag = "orders", operation_id = "cancel_order",
+    params(("order_id" = i64, Path, example = 1)), security(("password" = []), ("token" = [])),
+    responses((status = 200, description = "It is cancelled", body = Message), Detail<400>, Detail<401>, Detail<403>,
+        Invalid))]
+async fn cancel_order(
+    State(app): State<App>,
+    Holder(caller, _): Holder<Leafcraft>,
+    PathInt(id): PathInt,
+    key: NoBody,
+) -> Result<Response, Problem> {
+    change(&app, &caller, id, key, Action::Cancel, ("Order cancelled", "Orders cancelled already!")).await
+}

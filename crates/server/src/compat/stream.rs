@@ -1,0 +1,178 @@
+//! Whole tables as one JSON array, in constant memory: a page is read, written out, and forgotten before the next.
+//!
+//! The pages are found by id, so rows that are there from beginning to end come exactly once, whatever happens
+//! meanwhile. Short lists may be kept and sent again.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::Response;
+use futures_util::stream;
+use serde::Serialize;
+
+use crate::app::views::{OrderQuery, OrderView, Page, ProductQuery, ProductView, Scope, SortValue, Start};
+use crate::app::{App, Failure, ListKey};
+use crate::http::problem::Problem;
+
+/// Rows that are read at once.
+const PAGE: u32 = 500;
+
+/// Lists of more bytes are sent as they are read, and not kept.
+const LONGEST_KEPT: usize = 256 * 1024;
+
+/// Elements of an array, written as JSON.
+#[derive(Debug, Default)]
+pub(super) struct Elements {
+    text: Vec<u8>,
+    /// Whether nothing stands before these elements.
+    first: bool,
+}
+
+impl Elements {
+    /// Appends an element.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON, which is a bug.
+    pub(super) fn push(&mut self, element: &impl Serialize) -> serde_json::Result<()> {
+        if !std::mem::take(&mut self.first) {
+            self.text.push(b',');
+        }
+        serde_json::to_writer(&mut self.text, element)
+    }
+}
+
+/// A list of which each page begins after an id.
+trait Pages: Send + Sync + 'static {
+    /// Writes the rows of the page after that id; the id after which the next begins, unless this was the last.
+    fn write(
+        &self,
+        after: i64,
+        out: &mut Elements,
+    ) -> impl Future<Output = Result<Option<i64>, Failure>> + Send;
+}
+
+struct Products<F> {
+    app: App,
+    low_stock: Option<bool>,
+    show: F,
+}
+
+impl<F, R> Pages for Products<F>
+where
+    F: Fn(&ProductView) -> R + Send + Sync + 'static,
+    R: Serialize,
+{
+    async fn write(&self, after: i64, out: &mut Elements) -> Result<Option<i64>, Failure> {
+        let query = ProductQuery { low_stock: self.low_stock, ..ProductQuery::catalogue(page_after(after)) };
+        let found = self.app.reads().products(&query).await?;
+        for view in &found.rows {
+            out.push(&(self.show)(view)).map_err(|_| Failure::Dropped)?;
+        }
+        Ok(found.rows.last().filter(|_| found.more).map(|last| last.product.id.0))
+    }
+}
+
+struct Orders<F> {
+    app: App,
+    scope: Scope,
+    show: F,
+}
+
+impl<F> Pages for Orders<F>
+where
+    F: Fn(&OrderView, &mut Elements) -> serde_json::Result<()> + Send + Sync + 'static,
+{
+    async fn write(&self, after: i64, out: &mut Elements) -> Result<Option<i64>, Failure> {
+        let query = OrderQuery::all(self.scope, page_after(after));
+        let found = self.app.reads().order_rows(&query).await?;
+        for view in &found.rows {
+            (self.show)(view, out).map_err(|_| Failure::Dropped)?;
+        }
+        Ok(found.rows.last().filter(|_| found.more).map(|last| last.order.id.0))
+    }
+}
+
+fn page_after(id: i64) -> Page {
+    Page { limit: PAGE, start: Start::After { value: SortValue::Int(id), id } }
+}
+
+/// All products of the catalogue by id, or those that are low in stock.
+///
+/// # Errors
+/// When the first page cannot be read.
+pub(super) async fn products<R: Serialize>(
+    app: &App,
+    low_stock: Option<bool>,
+    kept: Option<ListKey>,
+    show: impl Fn(&ProductView) -> R + Send + Sync + 'static,
+) -> Result<Response, Problem> {
+    answer(app, kept, Products { app: app.clone(), low_stock, show }).await
+}
+
+/// All orders that the scope permits, by id; each may be shown as several elements.
+///
+/// # Errors
+/// When the first page cannot be read.
+pub(super) async fn orders(
+    app: &App,
+    scope: Scope,
+    kept: Option<ListKey>,
+    show: impl Fn(&OrderView, &mut Elements) -> serde_json::Result<()> + Send + Sync + 'static,
+) -> Result<Response, Problem> {
+    answer(app, kept, Orders { app: app.clone(), scope, show }).await
+}
+
+async fn answer(app: &App, kept: Option<ListKey>, pages: impl Pages) -> Result<Response, Problem> {
+    if let Some(text) = kept.and_then(|key| app.lists().get(key)) {
+        return Ok(json(Body::from(text)));
+    }
+    let seen = app.lists().now();
+    let mut start = Elements { text: vec![b'['], first: true };
+    let mut next = pages.write(0, &mut start).await?;
+    // What may be kept is gathered first.
+    while let Some(after) = next.filter(|_| kept.is_some() && start.text.len() <= LONGEST_KEPT) {
+        next = pages.write(after, &mut start).await?;
+    }
+    let Some(after) = next else {
+        start.text.push(b']');
+        let text = Bytes::from(start.text);
+        if let Some(key) = kept.filter(|_| text.len() <= LONGEST_KEPT) {
+            app.lists().keep(key, seen, text.clone());
+        }
+        return Ok(json(Body::from(text)));
+    };
+    Ok(json(Body::from_stream(rest(start.text, after, Arc::new(pages)))))
+}
+
+/// What follows the first pages. A failure breaks the answer off, so that nobody takes the half for the whole.
+fn rest(
+    start: Vec<u8>,
+    after: i64,
+    pages: Arc<impl Pages>,
+) -> impl stream::Stream<Item = Result<Vec<u8>, Failure>> {
+    stream::try_unfold((start, Some(after)), move |(text, next)| {
+        let pages = Arc::clone(&pages);
+        async move {
+            if !text.is_empty() {
+                return Ok(Some((text, (Vec::new(), next))));
+            }
+            let Some(after) = next else { return Ok(None) };
+            let mut out = Elements::default();
+            let next = pages.write(after, &mut out).await.inspect_err(|failure| {
+                tracing::error!(%failure, "a list was broken off");
+            })?;
+            if next.is_none() {
+                out.text.push(b']');
+            }
+            Ok(Some((out.text, (Vec::new(), next))))
+        }
+    })
+}
+
+fn json(body: Body) -> Response {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

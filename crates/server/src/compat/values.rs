@@ -1,0 +1,324 @@
+//! The values of the façades: money in major units, and the words of pydantic for what is refused.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use domain::{MAX_ORDER_LINES, Role, Status};
+use rust_decimal::Decimal;
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::flaws;
+use crate::http::problem::Problem;
+use crate::wire::node::is_huge;
+use crate::wire::values::{Description, ProductName, Username};
+
+/// A whole number within limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Int<const MIN: i64, const MAX: i64>(pub(super) i64);
+
+/// Pieces of an order.
+pub(super) type Quantity = Int<1, { domain::MAX_QUANTITY }>;
+/// Pieces in stock.
+pub(super) type StockCount = Int<0, { domain::MAX_STOCK }>;
+/// The number of a thing; nothing has one below 1.
+pub(super) type Id = Int<{ i64::MIN }, { i64::MAX }>;
+/// Any whole number.
+pub(super) type Whole = Int<{ i64::MIN }, { i64::MAX }>;
+
+impl<const MIN: i64, const MAX: i64> Visitor<'_> for Int<MIN, MAX> {
+    type Value = Self;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("int_type|Input should be a valid integer")
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Self, E> {
+        if value < MIN {
+            return Err(E::custom(format_args!(
+                "greater_than_equal|Input should be greater than or equal to {MIN}"
+            )));
+        }
+        if value > MAX {
+            return Err(E::custom(format_args!(
+                "less_than_equal|Input should be less than or equal to {MAX}"
+            )));
+        }
+        Ok(Self(value))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Self, E> {
+        if is_huge(value) {
+            return self.visit_i64(if value > 0.0 { i64::MAX } else { i64::MIN }).and_then(|_| {
+                Err(E::custom(
+                    "int_parsing_size|Unable to parse input string as an integer, exceeded maximum size",
+                ))
+            });
+        }
+        Err(E::custom("int_from_float|Input should be a valid integer, got a number with a fractional part"))
+    }
+}
+
+impl<'de, const MIN: i64, const MAX: i64> Deserialize<'de> for Int<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_i64(Self(0))
+    }
+}
+
+/// An amount of money as it was written, in major units of the shop's currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Money(Decimal);
+
+/// [`Money`] that is not negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Price(pub(super) Money);
+
+impl Money {
+    /// Whether it is more than nothing.
+    pub(super) fn is_positive(self) -> bool {
+        self.0 > Decimal::ZERO
+    }
+
+    /// The amount in minor units of a currency that has so many decimal digits.
+    ///
+    /// # Errors
+    /// 422 on that field of the body, when the amount has more digits or is too large.
+    pub(super) fn minor_units(self, field: &str, digits: u32) -> Result<i64, Problem> {
+        let written = self.0.normalize();
+        if written.scale() > digits {
+            let msg = format!("Decimal input should have no more than {digits} decimal places");
+            return Err(flaws::of_field(field, ("decimal_max_places", &msg), self.to_json()));
+        }
+        let minor = 10_i64.checked_pow(digits).and_then(|unit| written.checked_mul(Decimal::from(unit)));
+        // Whole, for its digits have been looked at.
+        minor.and_then(|minor| i64::try_from(minor).ok()).ok_or_else(|| {
+            let msg = "Value error, is too large";
+            flaws::of_field(field, ("value_error", msg), self.to_json())
+        })
+    }
+
+    fn to_json(self) -> serde_json::Value {
+        serde_json::from_str(&self.0.to_string()).unwrap_or_default()
+    }
+}
+
+struct MoneyVisitor;
+
+impl Visitor<'_> for MoneyVisitor {
+    type Value = Money;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("decimal_type|Input should be a valid decimal")
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Money, E> {
+        Ok(Money(value.into()))
+    }
+
+    /// The digits of a number, never its float.
+    fn visit_str<E: de::Error>(self, digits: &str) -> Result<Money, E> {
+        let scientific = digits.contains(['e', 'E']);
+        let parsed =
+            if scientific { Decimal::from_scientific(digits) } else { Decimal::from_str_exact(digits) };
+        parsed.map(Money).map_err(|_| E::custom("decimal_parsing|Input should be a valid decimal"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Money {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_f64(MoneyVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Price {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let money = Money::deserialize(deserializer)?;
+        if money.0 < Decimal::ZERO {
+            return Err(de::Error::custom("greater_than_equal|Input should be greater than or equal to 0"));
+        }
+        Ok(Self(money))
+    }
+}
+
+/// An amount as it is shown: the shortest decimal in major units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shown {
+    /// The amount in minor units.
+    pub(super) minor: i64,
+    /// Decimal digits of the currency.
+    pub(super) digits: u32,
+}
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = Decimal::from_i128_with_scale(self.minor.into(), self.digits).normalize().to_string();
+        RawValue::from_string(text).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+/// Truth, and nothing that may stand for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Flag(pub(super) bool);
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        bool::deserialize(deserializer).map(Self)
+    }
+}
+
+/// Text that the canonical API would take, too.
+pub(super) trait Text: Sized {
+    /// Checks it.
+    ///
+    /// # Errors
+    /// What is wrong, to be said after the field's name.
+    fn of(text: &str) -> Result<Self, String>;
+}
+
+macro_rules! texts {
+    ($($name:ident)+) => {$(
+        impl Text for $name {
+            fn of(text: &str) -> Result<Self, String> {
+                Self::new(text)
+            }
+        }
+    )+};
+}
+
+texts! { Description ProductName Username }
+
+/// [`Text`] whose refusal is worded as pydantic does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Checked<T>(pub(super) T);
+
+struct CheckedVisitor<T>(PhantomData<T>);
+
+impl<T: Text> Visitor<'_> for CheckedVisitor<T> {
+    type Value = Checked<T>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("string_type|Input should be a valid string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Checked<T>, E> {
+        T::of(text).map(Checked).map_err(|message| {
+            if text.is_empty() {
+                E::custom("string_too_short|String should have at least 1 character")
+            } else {
+                E::custom(format_args!("value_error|Value error, {message}"))
+            }
+        })
+    }
+}
+
+impl<'de, T: Text> Deserialize<'de> for Checked<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(CheckedVisitor(PhantomData))
+    }
+}
+
+/// The status of an order, in upper or lower case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AnyCase(pub(super) Status);
+
+impl Visitor<'_> for AnyCase {
+    type Value = Self;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("literal_error|Input should be ")?;
+        let (last, first) = Status::ALL.split_last().ok_or(fmt::Error)?;
+        for (at, status) in first.iter().enumerate() {
+            write!(out, "{}'{}'", if at == 0 { "" } else { ", " }, status.word())?;
+        }
+        write!(out, " or '{}'", last.word())
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<Self, E> {
+        Status::from_word(&word.to_lowercase())
+            .map(Self)
+            .ok_or_else(|| E::invalid_value(de::Unexpected::Str(word), &self))
+    }
+}
+
+impl<'de> Deserialize<'de> for AnyCase {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Self(Status::Pending))
+    }
+}
+
+/// A role that one may register with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Member(pub(super) Role);
+
+impl Visitor<'_> for Member {
+    type Value = Self;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("literal_error|Input should be 'admin' or 'customer'")
+    }
+
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<Self, E> {
+        match word {
+            "admin" => Ok(Self(Role::Admin)),
+            "customer" => Ok(Self(Role::Customer)),
+            _ => Err(E::invalid_value(de::Unexpected::Str(word), &self)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Member {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Self(Role::Customer))
+    }
+}
+
+/// A password that is being set.
+#[derive(Clone, Deserialize)]
+pub(super) struct Secret(String);
+
+impl Secret {
+    /// Most characters.
+    const MOST: usize = 128;
+
+    /// The password, if it is neither too short nor too long.
+    ///
+    /// # Errors
+    /// 422 on the field `password`.
+    pub(super) fn of_length(self, least: usize) -> Result<String, Problem> {
+        let characters = self.0.chars().take(Self::MOST + 1).count();
+        let (kind, bound, limit) = if characters < least {
+            ("string_too_short", "least", least)
+        } else if characters > Self::MOST {
+            ("string_too_long", "most", Self::MOST)
+        } else {
+            return Ok(self.0);
+        };
+        let unit = if limit == 1 { "character" } else { "characters" };
+        let msg = format!("String should have at {bound} {limit} {unit}");
+        Err(flaws::of_field("password", (kind, &msg), flaws::HIDDEN))
+    }
+}
+
+/// The lines of an order, one at least.
+#[derive(Debug, Clone)]
+pub(super) struct Lines<T>(pub(super) Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lines<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let lines = Vec::deserialize(deserializer)?;
+        let count = lines.len();
+        // Before the queue: the committer would load each product that is named.
+        if count > MAX_ORDER_LINES {
+            return Err(de::Error::custom(format_args!(
+                "too_long|List should have at most {MAX_ORDER_LINES} items after validation, not {count}"
+            )));
+        }
+        if count == 0 {
+            return Err(de::Error::custom(
+                "too_short|List should have at least 1 item after validation, not 0",
+            ));
+        }
+        Ok(Self(lines))
+    }
+}
