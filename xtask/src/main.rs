@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 mod bench;
+mod postman;
 mod process;
 #[cfg(test)]
 mod rooms;
@@ -31,6 +32,7 @@ cargo xtask bench [OPTIONS]    measures the release server with wrk and prints a
     --markdown FILE            also writes the table and the machine's size to FILE
     --binary FILE              measures this binary instead of building one
     --keep                     keeps the data directory under target/bench
+cargo xtask postman            writes the Postman collections in postman/ from the committed OpenAPI documents
 cargo xtask help               this text";
 
 fn main() -> ExitCode {
@@ -55,6 +57,7 @@ fn run(args: &[String]) -> Result<ExitCode, Failure> {
         "test" => suite::run(rest),
         "bench" => bench::run(rest),
         "galera" => suite::galera(rest),
+        "postman" => postman::run(rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}");
             Ok(ExitCode::SUCCESS)
