@@ -133,6 +133,7 @@ mod tests {
             ("crates/server/src/compat/orderflow.rs", "use super::leafcraft::Order;", "1 rooms-of-server"),
             ("crates/server/src/compat/inventory/mod.rs", "fn f(a: store::A) {}", "1 rooms-of-server"),
             ("crates/store/src/orders.rs", &long, "701 short-files"),
+            ("crates/server/src/compat/leafcraft.rs", &long[..351 * 10], "351 short-facades"),
             ("crates/store/src/order_helpers.rs", "", "1 words"),
             ("crates/server/src/common/mod.rs", "", "1 words"),
             ("crates/server/src/lib.rs", "\nmod utils {}", "2 words"),

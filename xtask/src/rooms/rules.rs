@@ -12,6 +12,9 @@ const FACADES: [&str; 4] = ["orderflow", "mini_order", "leafcraft", "inventory"]
 /// Most lines of code in one file, comments and blank lines not counted.
 const LONGEST_FILE: usize = 700;
 
+/// Most lines of a façade's own file, all of them counted: it translates, and has no room for rules.
+const LONGEST_FACADE: usize = 350;
+
 /// Words that name nothing, and so no file or module either.
 const EMPTY_WORDS: [&str; 7] = ["manager", "helper", "util", "common", "impl", "dto", "info"];
 
@@ -250,6 +253,14 @@ fn short_files(source: &Source, found: &mut Vec<Violation>) {
     if lines > LONGEST_FILE {
         report(found, source, lines, "short-files", || {
             format!("has {lines} lines of code; {LONGEST_FILE} is the most")
+        });
+    }
+    let all = source.code.lines().count();
+    let is_facade =
+        server_module(&source.path).is_some_and(|module| module[0] == "compat" && room(&module).is_some());
+    if is_facade && all > LONGEST_FACADE {
+        report(found, source, all, "short-facades", || {
+            format!("has {all} lines; a façade translates, and {LONGEST_FACADE} are enough for that")
         });
     }
 }

@@ -195,13 +195,17 @@ impl Command for UpdateProduct {
         }
         let mut after = self.merged(before)?;
         let mut draft = Draft::new(snapshot, context);
+        let level = draft.level(before.id);
+        let available = self.counted(level)?;
         if after != *before {
             after = Product { version: before.version + 1, updated_at_us: context.now_us, ..after };
-            put_product(&mut draft, before, &after);
+            put_product(&mut draft, before, &after, available);
         }
-        self.count(&mut draft)?;
-        // Counting may have deactivated it.
-        let after = draft.product(after.id).cloned().unwrap_or(after);
+        if available != level.available() {
+            count(&mut draft, level, available)?;
+            // The last piece may have deactivated it.
+            after = draft.product(before.id).cloned().unwrap_or(after);
+        }
         Ok(decide_product(draft, after))
     }
 }
@@ -224,19 +228,11 @@ impl UpdateProduct {
         }
     }
 
-    /// Makes the asked number available, unless it is already.
-    fn count(&self, draft: &mut Draft<'_>) -> Result<(), Rejection> {
-        let Some(available) = self.available else { return Ok(()) };
-        let product_id = self.product_id;
-        let before = draft.level(product_id);
-        require_range("stock_quantity", None, available, (0, MAX_STOCK - before.allocated))?;
-        let delta = available - before.available();
-        if delta == 0 {
-            return Ok(());
-        }
-        let after = draft.move_stock(product_id, MovementKind::Counted, (delta, 0), Cause::default())?;
-        draft.record(Event::StockAdjusted { product_id, from: before.on_hand, to: after.on_hand });
-        Ok(())
+    /// Pieces that can be sold when the command is done.
+    fn counted(&self, level: StockLevel) -> Result<i64, Rejection> {
+        let Some(available) = self.available else { return Ok(level.available()) };
+        require_range("stock_quantity", None, available, (0, MAX_STOCK - level.allocated))?;
+        Ok(available)
     }
 
     fn merged(&self, before: &Product) -> Result<Product, Rejection> {
@@ -257,8 +253,18 @@ impl UpdateProduct {
     }
 }
 
-/// Writes an edited product and says what happened to it, a threshold raised past the stock included.
-fn put_product(draft: &mut Draft<'_>, before: &Product, after: &Product) {
+/// Somebody counted: so many pieces can be sold, beside those that open orders hold.
+fn count(draft: &mut Draft<'_>, before: StockLevel, available: i64) -> Result<(), Rejection> {
+    let product_id = before.product_id;
+    let delta = (available - before.available(), 0);
+    let after = draft.move_stock(product_id, MovementKind::Counted, delta, Cause::default())?;
+    draft.record(Event::StockAdjusted { product_id, from: before.on_hand, to: after.on_hand });
+    Ok(())
+}
+
+/// Writes an edited product and says what happened to it, a threshold raised past the stock included; unless the
+/// command ends with more, that is with `available` pieces.
+fn put_product(draft: &mut Draft<'_>, before: &Product, after: &Product, available: i64) {
     let product_id = after.id;
     draft.put(Change::PutProduct(after.clone()));
     let quiet = Product { is_active: before.is_active, ..after.clone() };
@@ -271,9 +277,10 @@ fn put_product(draft: &mut Draft<'_>, before: &Product, after: &Product) {
         (true, false) => draft.record(Event::ProductDeactivated { product_id, automatic: false }),
         _ => {}
     }
-    let available = draft.level(product_id).available();
-    if available > before.low_stock_threshold && available <= after.low_stock_threshold {
-        let threshold = after.low_stock_threshold;
+    let threshold = after.low_stock_threshold;
+    let is_crossed =
+        (before.low_stock_threshold + 1..=threshold).contains(&draft.level(product_id).available());
+    if is_crossed && available <= threshold {
         draft.record(Event::StockRanLow { product_id, available, threshold });
     }
 }
@@ -308,7 +315,8 @@ impl Command for ToggleProduct {
             ..before.clone()
         };
         let mut draft = Draft::new(snapshot, context);
-        put_product(&mut draft, before, &after);
+        let available = draft.level(before.id).available();
+        put_product(&mut draft, before, &after, available);
         Ok(decide_product(draft, after))
     }
 }

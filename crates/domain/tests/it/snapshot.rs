@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use domain::{
-    Action, Actor, Change, CreateUser, DeleteProduct, Keys, ProductId, Rejection, Role, Snapshot,
-    UpdateProduct, UpdateUser, UserId,
+    Action, Actor, Change, CreateProduct, CreateUser, DeleteProduct, Keys, ProductId, Rejection,
+    RestoreProduct, Role, Snapshot, UpdateProduct, UpdateUser, UserId,
 };
 
 use crate::any::Any;
-use crate::commands::{APPLE, CLEO, PEAR, STAFF, UNKNOWN, account, act, amend, edit, order, product, shop};
+use crate::commands::{
+    APPLE, CLEO, OLD, PEAR, STAFF, UNKNOWN, account, act, amend, edit, order, product, shop,
+};
 
 /// Decides the commands as one batch: the codes of the refusals, or `ok`.
 #[track_caller]
@@ -78,6 +80,47 @@ fn names_change_hands() {
     ]);
     assert_eq!(snapshot.email_owner("cleo@x"), Some(UserId(2)));
     assert_eq!(snapshot.census().users, 6);
+}
+
+#[test]
+fn names_of_products_are_taken_and_given_back() {
+    let only = |name: &str| {
+        let fresh = CreateProduct { sku: None, unique_name: true, ..product("x", 1, 0) };
+        Any::from(CreateProduct { name: name.to_owned(), ..fresh })
+    };
+    let any =
+        |name: &str| Any::from(CreateProduct { sku: None, name: name.to_owned(), ..product("x", 1, 0) });
+    let rename = |id, name: &str| Any::from(UpdateProduct { name: Some(name.to_owned()), ..edit(id) });
+    let restore = |product_id| Any::from(RestoreProduct { product_id, if_version: None });
+    let (fig, twin, last) = (ProductId(6), ProductId(7), ProductId(8));
+    let snapshot = check(&[
+        // Created in this batch, and gone with the last of its name.
+        (STAFF, only("fig"), "ok"),
+        (STAFF, only("fig"), "NAME_TAKEN"),
+        (STAFF, any("fig"), "ok"),
+        (STAFF, delete(fig), "ok"),
+        (STAFF, only("fig"), "NAME_TAKEN"),
+        (STAFF, delete(twin), "ok"),
+        (STAFF, only("fig"), "ok"),
+        // Renamed away, and back.
+        (STAFF, only("apple"), "NAME_TAKEN"),
+        (STAFF, rename(APPLE, "gala"), "ok"),
+        (STAFF, only("gala"), "NAME_TAKEN"),
+        (STAFF, rename(last, "apple"), "ok"),
+        (STAFF, only("apple"), "NAME_TAKEN"),
+        (STAFF, only("fig"), "ok"),
+        // Archived, because an order refers to it, and restored.
+        (STAFF, only("old"), "ok"),
+        (STAFF, delete(ProductId(10)), "ok"),
+        (STAFF, restore(OLD), "ok"),
+        (STAFF, only("old"), "NAME_TAKEN"),
+        (STAFF, delete(OLD), "ok"),
+        (STAFF, only("old"), "ok"),
+    ]);
+    assert_eq!(snapshot.next.product, 12);
+    assert!(snapshot.is_name_taken("apple") && snapshot.is_name_taken("gala"));
+    assert_eq!(snapshot.names["fig"], [ProductId(9)].into());
+    assert_eq!(snapshot.names["old"], [ProductId(11)].into());
 }
 
 #[test]

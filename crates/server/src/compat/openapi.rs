@@ -1,4 +1,5 @@
 //! How the documents of the façades describe what is not a success.
+#![expect(unused_qualifications, reason = "utoipa's macro writes them")]
 
 use std::collections::BTreeMap;
 

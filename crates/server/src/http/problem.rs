@@ -44,11 +44,19 @@ pub struct Problem {
     code: &'static str,
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
-    extra: Option<Box<Map<String, Value>>>,
-    said: Option<Box<Value>>,
+    more: Option<Box<More>>,
     cause: Option<Box<str>>,
     www_authenticate: Option<&'static str>,
     retry_after: Option<u32>,
+}
+
+/// What few problems have.
+#[derive(Debug, Clone, Default)]
+struct More {
+    /// Further members of the document.
+    members: Map<String, Value>,
+    /// What a contract says that knows nothing but a `detail`.
+    said: Option<Value>,
 }
 
 /// Left in the response's extensions for the middleware, which knows the request id.
@@ -76,8 +84,7 @@ impl Problem {
             code,
             detail,
             errors: Vec::new(),
-            extra: None,
-            said: None,
+            more: None,
             cause: None,
             www_authenticate: None,
             retry_after: None,
@@ -86,13 +93,13 @@ impl Problem {
 
     /// Adds a member to the document. Not for the names that every document has.
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.extra.get_or_insert_default().insert(name.to_owned(), value.into());
+        self.more.get_or_insert_default().members.insert(name.to_owned(), value.into());
         self
     }
 
     /// Puts it into the words of an older contract: the value of `detail`, the only member it knows.
     pub fn say(mut self, detail: impl Into<Value>) -> Self {
-        self.said = Some(Box::new(detail.into()));
+        self.more.get_or_insert_default().said = Some(detail.into());
         self
     }
 
@@ -142,7 +149,7 @@ impl Problem {
     /// id.
     #[must_use]
     pub fn document(&self, request_id: &str) -> String {
-        if let Some(said) = &self.said {
+        if let Some(said) = self.more.as_ref().and_then(|more| more.said.as_ref()) {
             return json!({ "detail": said }).to_string();
         }
         let (mut text, at) = self.text();
@@ -168,7 +175,7 @@ impl Problem {
             text.extend_from_slice(br#","errors":"#);
             push(&mut text, &self.errors);
         }
-        for (name, value) in self.extra.iter().flat_map(|extra| extra.iter()) {
+        for (name, value) in self.more.iter().flat_map(|more| more.members.iter()) {
             text.push(b',');
             push(&mut text, name);
             text.push(b':');
@@ -330,7 +337,7 @@ impl IntoResponse for Problem {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         let overloaded = self.code == "OVERLOADED";
-        let said = self.said.map_or_else(|| Value::from(self.detail), |said| *said);
+        let said = self.more.and_then(|more| more.said).unwrap_or_else(|| Value::from(self.detail));
         response.extensions_mut().insert(Rendered {
             code: self.code,
             said,

@@ -186,3 +186,30 @@ impl From<Failure> for Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `/api/v1` never asks for these, so no request of its tests meets them.
+    #[test]
+    fn what_other_contracts_ask_for_has_an_answer_too() {
+        for (rejection, status, code, detail) in [
+            (
+                Rejection::NameTaken("Tea".to_owned()),
+                StatusCode::CONFLICT,
+                "NAME_TAKEN",
+                "Another product is called Tea.",
+            ),
+            (
+                Rejection::Forbidden(Denial::ForeignOrder),
+                StatusCode::FORBIDDEN,
+                "FORBIDDEN",
+                "The order is somebody else's.",
+            ),
+        ] {
+            let problem = Problem::from(&rejection);
+            assert_eq!((problem.status(), problem.code(), problem.detail()), (status, code, detail));
+        }
+    }
+}

@@ -4,22 +4,34 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use serde_json::Value;
+use server::compat::Facade;
 
 use crate::document::{Document, Operation};
 
+/// Each document as the code has it, and the file in which it is committed.
+fn documents() -> Vec<(String, String)> {
+    let facade = |facade: &Facade| {
+        (format!("openapi/{}.json", facade.word()), server::compat::document(*facade).unwrap())
+    };
+    let canonical = ("openapi.json".to_owned(), server::router::openapi().unwrap());
+    std::iter::once(canonical).chain(Facade::ALL.iter().map(facade)).collect()
+}
+
 #[test]
-fn the_committed_document_is_that_of_the_code() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi.json");
-    let current = server::router::openapi().unwrap();
-    if std::env::var_os("UPDATE_OPENAPI").is_some() {
-        std::fs::write(&path, &current).unwrap();
+fn the_committed_documents_are_those_of_the_code() {
+    for (name, current) in documents() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(&name);
+        if std::env::var_os("UPDATE_OPENAPI").is_some() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, &current).unwrap();
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            committed == current,
+            "{name} is stale: regenerate it by `UPDATE_OPENAPI=1 cargo test -p server --test it openapi::`, then \
+             the collections by `cargo xtask postman`"
+        );
     }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        committed == current,
-        "openapi.json is stale: regenerate it with `cargo run -- openapi > openapi.json`, \
-         or run this test with UPDATE_OPENAPI=1"
-    );
 }
 
 /// Calls `visit` with every object in `value` and the way to it.

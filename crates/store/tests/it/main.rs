@@ -17,6 +17,8 @@ mod meddling;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 #[expect(dead_code, reason = "each crate uses a part of it")]
 mod place;
 #[cfg(test)]

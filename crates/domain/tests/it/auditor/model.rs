@@ -194,13 +194,14 @@ impl Model {
             (true, false) => news.push(("product_deactivated", id)),
             _ => {}
         }
-        if old.low < good.shelf && good.shelf <= good.low {
+        let last = command.available.unwrap_or(good.shelf);
+        if old.low < good.shelf && good.shelf <= good.low && last <= good.low {
             news.push(("stock_ran_low", id));
         }
         good.version += i64::from(!news.is_empty());
-        if let Some(count) = command.available.filter(|count| *count != good.shelf) {
+        if last != good.shelf {
             news.push(("stock_adjusted", id));
-            good.leave_on_shelf(id, count, &mut news);
+            good.leave_on_shelf(id, last, &mut news);
         }
         Ok(news)
     }

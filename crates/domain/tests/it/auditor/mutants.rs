@@ -1,8 +1,8 @@
 //! Rules that are wrong on purpose. Each must be caught, or the auditor would be a decoration.
 
 use domain::{
-    Change, Context, Effects, Event, MAX_ORDER_LINES, MovementKind, OrderState, PlaceOrder, Rejection, Role,
-    Snapshot,
+    Change, ChangeOrder, Context, CreateProduct, Customs, Effects, Event, MAX_ORDER_LINES, MovementKind,
+    OrderState, PlaceOrder, Rejection, Role, Snapshot, UpdateProduct,
 };
 
 use super::{Rules, run};
@@ -136,6 +136,39 @@ fn stock_is_oversold(command: &Any, snapshot: &Snapshot, context: &Context) -> R
     command.decide(&snapshot, context)
 }
 
+/// A name is as good as any other.
+fn names_are_not_compared(
+    command: &Any,
+    snapshot: &Snapshot,
+    context: &Context,
+) -> Result<Verdict, Rejection> {
+    let Any::CreateProduct(create) = command else { return command.decide(snapshot, context) };
+    Any::from(CreateProduct { unique_name: false, ..create.clone() }).decide(snapshot, context)
+}
+
+/// What is available is taken for what is on hand.
+fn counts_forget_what_orders_hold(
+    command: &Any,
+    snapshot: &Snapshot,
+    context: &Context,
+) -> Result<Verdict, Rejection> {
+    let Any::UpdateProduct(update) = command else { return command.decide(snapshot, context) };
+    let held = snapshot.level(update.product_id).map_or(0, |level| level.allocated);
+    let available = update.available.map(|available| (available - held).max(0));
+    Any::from(UpdateProduct { available, ..update.clone() }).decide(snapshot, context)
+}
+
+/// What one contract allows, all do.
+fn customs_are_everybodys(
+    command: &Any,
+    snapshot: &Snapshot,
+    context: &Context,
+) -> Result<Verdict, Rejection> {
+    let Any::ChangeOrder(change) = command else { return command.decide(snapshot, context) };
+    let customs = Customs { owner_confirms: true, ..change.customs };
+    Any::from(ChangeOrder { customs, ..change.clone() }).decide(snapshot, context)
+}
+
 /// Customers do what staff do.
 fn customers_are_staff(command: &Any, snapshot: &Snapshot, context: &Context) -> Result<Verdict, Rejection> {
     let mut context = context.clone();
@@ -197,6 +230,9 @@ fn wrong_rules_are_caught() {
         (lines_are_not_merged, "appears twice"),
         (only_the_first_line_counts, "the model"),
         (stock_is_oversold, "does not"),
+        (names_are_not_compared, "the model says"),
+        (counts_forget_what_orders_hold, "held and"),
+        (customs_are_everybodys, "the model says"),
         (customers_are_staff, "the model says"),
         (orders_are_confused_with_users, "the model says"),
         (answers_lie, "stored"),

@@ -234,6 +234,79 @@ fn customers_may_only_cancel_their_own() {
     check(&shop, STAFF, act(9, Cancel), not_found(9));
 }
 
+/// What older contracts allow, and nothing beside it.
+#[test]
+fn owners_may_confirm_by_custom() {
+    let custom = Customs { owner_confirms: true, ..Customs::default() };
+    let by_custom = |command: ChangeOrder| ChangeOrder { customs: custom, ..command };
+    let role = || Err(Rejection::Forbidden(Denial::Role));
+    let early = ordered(AllocateAt::Creation);
+    let late = ordered(AllocateAt::Confirmation);
+    let confirmed = "order 2 v2 confirmed late for 3: 2xapple@100 held, 1xpear@250 held, 3 for 450c
+        stock 1 allocated +0 +2 = 10/2 order 2
+        stock 2 allocated +0 +1 = 5/1 order 2
+        order_confirmed order=2";
+    for confirm in [act(2, Confirm), reach(2, Status::Confirmed)] {
+        check(&late, CLEO, confirm.clone(), role());
+        check(&early, CLEO, by_custom(confirm.clone()), role());
+        let after = check(&late, CLEO, by_custom(confirm.clone()), Ok(confirmed));
+        // Once, like everybody.
+        check(&after, CLEO, by_custom(confirm.clone()), Ok(""));
+        let others = Err(Rejection::OrderNotFound(OrderId(2)));
+        check(&late, CYD, by_custom(confirm.clone()), others.clone());
+        check(&late, ANONYMOUS, by_custom(confirm.clone()), others);
+        check(&late, STAFF, by_custom(confirm), Ok(confirmed));
+    }
+    for action in [Pay, Ship, Deliver] {
+        check(&late, CLEO, by_custom(act(2, action)), role());
+    }
+    for status in [Status::Pending, Status::Paid, Status::Shipped, Status::Delivered] {
+        check(&late, CLEO, by_custom(reach(2, status)), role());
+    }
+    let outdated = ChangeOrder { if_version: Some(7), ..by_custom(act(2, Confirm)) };
+    check(&late, CLEO, outdated, Err(Rejection::VersionMismatch { expected: 7, actual: 1 }));
+    let mut short = late.clone();
+    do_as(&mut short, CYD, order(&[(APPLE, 9)]));
+    let shortage = Shortage { product_id: APPLE, requested: 2, available: 1 };
+    check(&short, CLEO, by_custom(act(2, Confirm)), Err(Rejection::InsufficientStock(vec![shortage])));
+    // What has gone on meanwhile stands, and what was called off stays so.
+    let mut paid = late.clone();
+    do_as(&mut paid, STAFF, act(2, Pay));
+    check(&paid, CLEO, by_custom(act(2, Confirm)), Ok(""));
+    check(&paid, CLEO, by_custom(act(2, Cancel)), Err(Rejection::Forbidden(Denial::CancelTooLate)));
+    let mut cancelled = late;
+    do_as(&mut cancelled, CLEO, act(2, Cancel));
+    let goal = Goal::Act(Confirm);
+    let refused = Rejection::InvalidTransition { order_id: OrderId(2), from: Status::Cancelled, goal };
+    check(&cancelled, CLEO, by_custom(act(2, Confirm)), Err(refused));
+    // An order of nobody belongs to whoever has no account.
+    let mut nobody = shop();
+    let late = PlaceOrder { allocate_at: AllocateAt::Confirmation, ..order(&[(APPLE, 1)]) };
+    do_as(&mut nobody, ANONYMOUS, late);
+    do_as(&mut nobody, ANONYMOUS, by_custom(act(2, Confirm)));
+}
+
+#[test]
+fn orders_of_others_may_be_admitted_by_custom() {
+    let shop = ordered(AllocateAt::Creation);
+    let custom = Customs { admits_foreign: true, ..Customs::default() };
+    let by_custom = |command: ChangeOrder| ChangeOrder { customs: custom, ..command };
+    for action in Action::ALL {
+        for actor in [CYD, ANONYMOUS] {
+            let foreign = Err(Rejection::Forbidden(Denial::ForeignOrder));
+            check(&shop, actor, by_custom(act(2, *action)), foreign);
+        }
+        let absent = Err(Rejection::OrderNotFound(OrderId(9)));
+        check(&shop, CYD, by_custom(act(9, *action)), absent.clone());
+        check(&shop, STAFF, by_custom(act(9, *action)), absent);
+    }
+    // Theirs is theirs, as ever.
+    check(&shop, CLEO, by_custom(act(2, Confirm)), Err(Rejection::Forbidden(Denial::Role)));
+    let mut shop = shop;
+    do_as(&mut shop, CLEO, by_custom(act(2, Cancel)));
+    do_as(&mut shop, STAFF, by_custom(act(2, Cancel)));
+}
+
 #[test]
 fn customers_cancel_before_money_or_goods_have_moved() {
     let too_late = || Err(Rejection::Forbidden(Denial::CancelTooLate));

@@ -2,7 +2,7 @@
 
 use domain::{Actor, CreateProduct, Denial, MAX_PRICE_CENTS, MAX_STOCK, ProductId, Rejection, generated_sku};
 
-use super::{ADMIN, ANONYMOUS, CLEO, PEAR, STAFF, do_as, edit, product, shop};
+use super::{ADMIN, ANONYMOUS, CLEO, OLD, PEAR, STAFF, do_as, edit, product, shop};
 
 #[track_caller]
 fn check(actor: Actor, command: CreateProduct, expected: Result<&str, Rejection>) {
@@ -53,6 +53,36 @@ fn keeps_skus_apart() {
     do_as(&mut shop, STAFF, domain::UpdateProduct { sku: Some("P".to_owned()), ..edit(PEAR) });
     do_as(&mut shop, STAFF, product("PEAR", 1, 0));
     super::check(&shop, STAFF, product("SKU-6", 1, 0), Err(Rejection::SkuTaken("SKU-6".to_owned())));
+}
+
+#[test]
+fn keeps_names_apart_where_that_is_asked() {
+    let fig = |name: &str| CreateProduct { name: name.to_owned(), ..product("FIG", 1, 0) };
+    let only = |name: &str| CreateProduct { unique_name: true, ..fig(name) };
+    let taken = |name: &str| Err(Rejection::NameTaken(name.to_owned()));
+    // Inactive and sold out ones are in the catalogue.
+    for name in ["apple", "nut", "plum"] {
+        check(STAFF, only(name), taken(name));
+        do_as(&mut shop(), STAFF, fig(name));
+    }
+    // Code point by code point; an archived product is no longer called anything.
+    for name in ["Apple", "apple ", " apple", "apple\u{301}", "old", "fig", ""] {
+        do_as(&mut shop(), STAFF, only(name));
+    }
+    // Names move with their products.
+    let mut shop = shop();
+    let rename = |name: &str| domain::UpdateProduct { name: Some(name.to_owned()), ..edit(PEAR) };
+    do_as(&mut shop, STAFF, rename("birne"));
+    super::check(&shop, STAFF, only("birne"), taken("birne"));
+    do_as(&mut shop, STAFF, domain::RestoreProduct { product_id: OLD, if_version: None });
+    super::check(&shop, STAFF, only("old"), taken("old"));
+    do_as(&mut shop, STAFF, only("pear"));
+    super::check(&shop, STAFF, CreateProduct { sku: None, ..only("pear") }, taken("pear"));
+    // Only of those who ask.
+    do_as(&mut shop, STAFF, rename("pear"));
+    do_as(&mut shop, STAFF, domain::DeleteProduct { product_id: ProductId(6), if_version: None });
+    super::check(&shop, STAFF, only("pear"), taken("pear"));
+    check(CLEO, only("apple"), Err(Rejection::Forbidden(Denial::Role)));
 }
 
 #[test]

@@ -1,6 +1,11 @@
 //! [`DeleteProduct`].
 
-use domain::{Action, Actor, AllocateAt, DeleteProduct, Denial, PlaceOrder, ProductId, Rejection};
+use std::sync::Arc;
+
+use domain::{
+    Action, Actor, AllocateAt, Command, Context, DeleteProduct, Deleted, Denial, PlaceOrder, ProductId,
+    ProductWithStock, Rejection,
+};
 
 use super::{
     ADMIN, ANONYMOUS, APPLE, CLEO, NUT, OLD, PEAR, PLUM, STAFF, UNKNOWN, act, do_as, order, product, shop,
@@ -85,6 +90,17 @@ fn archives_once() {
     let after = check(&shop, STAFF, OLD, Ok(""));
     assert_eq!(after.products[&OLD].version, before.version);
     assert_eq!(after.products[&OLD].archived_at_us, Some(1));
+    // Callers are told which of the two it was.
+    let outcome = |shop: &Shop, product_id| {
+        let context = Context { actor: STAFF, now_us: 5, request_id: Arc::from("r") };
+        let command = delete(product_id);
+        command.decide(&shop.load(&command.keys(&context)), &context).unwrap().outcome
+    };
+    let product = shop.products[&OLD].clone();
+    let shown = ProductWithStock { product, level: shop.levels[&OLD] };
+    assert_eq!(outcome(&shop, OLD), Deleted::AlreadyArchived(shown));
+    do_as(&mut shop, CLEO, order(&[(APPLE, 1)]));
+    assert!(matches!(outcome(&shop, APPLE), Deleted::Archived(shown) if shown.product.version == 2));
 }
 
 #[test]

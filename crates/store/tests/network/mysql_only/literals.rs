@@ -4,7 +4,7 @@ use super::one;
 use crate::place::Place;
 use crate::shop::{Batch, Shop, act, new_order, new_product, new_user};
 use crate::toys::{Fixture, TOY_KEYS, TOY_NUMBERS, TOYS, rows, toy};
-use domain::{Action, DeleteProduct};
+use domain::{Action, CreateProduct, DeleteProduct};
 use store::driver::{Cell, Options, Rows, Sets, Transaction, Value};
 use store::{StoreError, Verdict};
 
@@ -36,6 +36,10 @@ async fn a_shop_runs_on_literals() {
     let user = user.get().unwrap();
     let products: Vec<_> = products.into_iter().map(|ticket| ticket.get().unwrap().product).collect();
     assert_eq!(shop.run(new_product("a?{b}", 1)).await.unwrap_err().code(), "SKU_TAKEN");
+    for sku in ["it's", "\\", "a?{b}"] {
+        let named = CreateProduct { sku: None, unique_name: true, ..new_product(sku, 1) };
+        assert_eq!(shop.run(named).await.unwrap_err().code(), "NAME_TAKEN");
+    }
 
     let mut batch = Batch::default();
     let lines = [(products[0].id, 4), (products[1].id, 1)];

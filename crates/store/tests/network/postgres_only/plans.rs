@@ -3,7 +3,8 @@
 use crate::place::Place;
 use crate::shop::{Batch, Shop, act, new_order, new_product, new_user};
 use domain::{
-    Action, DeleteProduct, ForgetAnswers, OrderId, ProductId, StockChange, StockLine, UpdateProduct, UserId,
+    Action, CreateProduct, DeleteProduct, ForgetAnswers, OrderId, ProductId, StockChange, StockLine,
+    UpdateProduct, UserId,
 };
 use std::time::Duration;
 use store::IdempotencyKey;
@@ -25,7 +26,8 @@ async fn write(shop: &Shop, turn: i64) {
     let mut batch = Batch::default();
     batch.add(shop.context(), new_user(&format!("user{turn}")));
     for index in 0..20 {
-        batch.add(shop.context(), new_product(&format!("P{turn}-{index}"), 100));
+        let product = new_product(&format!("P{turn}-{index}"), 100);
+        batch.add(shop.context(), CreateProduct { unique_name: index < 10, ..product });
     }
     let first = (turn - 1) * 20 + 1;
     for id in first..first + 20 {
