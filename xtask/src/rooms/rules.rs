@@ -257,7 +257,7 @@ fn short_files(source: &Source, found: &mut Vec<Violation>) {
     }
     let all = source.code.lines().count();
     let is_facade =
-        server_module(&source.path).is_some_and(|module| module[0] == "compat" && room(&module).is_some());
+        server_module(&source.path).and_then(|module| room(&module)).is_some_and(|room| room != "api");
     if is_facade && all > LONGEST_FACADE {
         report(found, source, all, "short-facades", || {
             format!("has {all} lines; a façade translates, and {LONGEST_FACADE} are enough for that")

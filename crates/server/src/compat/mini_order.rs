@@ -14,8 +14,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{
-    Action, AllocateAt, ChangeOrder, CreateProduct, CreateUser, Customs, Denial, Goal, MAX_ORDER_LINES,
-    OrderChanged, OrderId, OrderLine, PlaceOrder, ProductId, Rejection, Role, Status, UpdateProduct,
+    Action, AllocateAt, ChangeOrder, CreateProduct, CreateUser, Customs, Denial, Goal, OrderChanged, OrderId,
+    OrderLine, PlaceOrder, ProductId, Rejection, Role, Status, UpdateProduct,
 };
 use serde_json::{Value, json};
 use utoipa_axum::routes;
@@ -35,9 +35,6 @@ use crate::app::views::{OrderQuery, ProductQuery, Scope};
 use crate::http::problem::Problem;
 use crate::http::reply::Reply;
 use crate::request::{Caller, hash_password};
-
-/// Most lines of an order.
-const MOST_LINES: i64 = MAX_ORDER_LINES as i64;
 
 /// The words of this contract.
 struct MiniOrder;
@@ -72,9 +69,6 @@ impl Contract for MiniOrder {
             Rejection::OutOfRange { field, line, min, max } => {
                 return (Is::UNPROCESSABLE_ENTITY, flaws::out_of_range(field, *line, *min, *max));
             }
-            Rejection::NoLines | Rejection::TooManyLines { .. } => {
-                return (Is::UNPROCESSABLE_ENTITY, flaws::out_of_range("items", None, 1, MOST_LINES));
-            }
             // None of these can be asked for through this contract.
             Rejection::NameTaken(_)
             | Rejection::SkuTaken(_)
@@ -83,6 +77,8 @@ impl Contract for MiniOrder {
             | Rejection::StockChanged { .. }
             | Rejection::InvalidInitialStatus(_)
             | Rejection::VersionMismatch { .. }
+            | Rejection::NoLines
+            | Rejection::TooManyLines { .. }
             | Rejection::LastAdmin
             | Rejection::CredentialsChanged
             | Rejection::CurrencyMismatch { .. } => (Is::CONFLICT, rejection.code()),
