@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::flaws::{self, Place};
 use crate::app::App;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
 use crate::request::{self, carry_out, idempotency_key, mark};
 use crate::wire::extract::{Format, format, read_body};
@@ -32,11 +32,11 @@ pub(super) trait Contract: Send + Sync + 'static {
     const FORBIDDEN: &'static str = "Not enough permissions";
 
     /// To each refusal of the rules: the status, and the value of `detail`.
-    fn refuse(rejection: &Rejection) -> (StatusCode, Value);
+    fn refuse(rejection: &Rejection) -> (StatusCode, Said);
 }
 
 /// A refusal with this status and `detail`.
-pub(super) fn refusal(status: StatusCode, code: &'static str, detail: impl Into<Value>) -> Problem {
+pub(super) fn refusal(status: StatusCode, code: &'static str, detail: impl Into<Said>) -> Problem {
     Problem::new(status, code, status.canonical_reason().unwrap_or_default().into()).say(detail)
 }
 

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use axum::http::StatusCode;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::fastapi::refusal;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Said};
 use crate::wire::invalid;
 use crate::wire::node::{self, FORMAL, Flaw, Habits, Kind, Node, Segment};
 use crate::wire::query;
@@ -47,9 +48,35 @@ impl Place {
     }
 }
 
+/// One flaw as FastAPI tells it.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(rename = "type")]
+    kind: Cow<'a, str>,
+    loc: Vec<Value>,
+    msg: Cow<'a, str>,
+    input: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ctx: Option<Value>,
+}
+
+impl Told<'_> {
+    /// A flaw that pydantic has no type for.
+    fn of_value(loc: Vec<Value>, message: &str) -> Self {
+        let msg = format!("Value error, {message}").into();
+        Self { kind: "value_error".into(), loc, msg, input: Value::Null, ctx: None }
+    }
+}
+
 /// 422 with one flaw.
 pub(super) fn one(loc: &[Value], (kind, msg): Wording<'_>, input: &Value) -> Problem {
-    refused(vec![json!({"type": kind, "loc": loc, "msg": msg, "input": input})])
+    refused(&[Told {
+        kind: kind.into(),
+        loc: loc.to_vec(),
+        msg: msg.into(),
+        input: input.clone(),
+        ctx: None,
+    }])
 }
 
 /// 422 with one flaw of a member of the body.
@@ -58,17 +85,16 @@ pub(super) fn of_field(field: &str, wording: Wording<'_>, input: impl Into<Value
 }
 
 /// The `detail` of a number that the rules find out of its range.
-pub(super) fn out_of_range(field: &str, line: Option<usize>, min: i64, max: i64) -> Value {
+pub(super) fn out_of_range(field: &str, line: Option<usize>, min: i64, max: i64) -> Said {
     let loc = match line {
-        Some(line) => json!(["body", "items", line, field]),
-        None => json!(["body", field]),
+        Some(line) => vec![json!("body"), json!("items"), json!(line), json!(field)],
+        None => vec![json!("body"), json!(field)],
     };
-    let msg = format!("Value error, must be between {min} and {max}");
-    json!([{"type": "value_error", "loc": loc, "msg": msg, "input": null}])
+    Said::of(&[Told::of_value(loc, &format!("must be between {min} and {max}"))])
 }
 
-fn refused(flaws: Vec<Value>) -> Problem {
-    refusal(StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR", flaws)
+fn refused(flaws: &[Told<'_>]) -> Problem {
+    refusal(StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR", Said::of(flaws))
 }
 
 /// A client's own text made fit for an answer.
@@ -79,11 +105,10 @@ pub(super) fn echo(text: &str) -> String {
 /// Reads `a=1&b=2`.
 pub(super) fn read_pairs<T: DeserializeOwned>(text: &str, place: Place) -> Result<T, Problem> {
     let pairs = query::pairs(text).map_err(|invalid| {
-        let flaw = |error: &invalid::FieldError| {
-            let msg = format!("Value error, {}", error.message);
-            json!({"type": "value_error", "loc": [place.word(), error.field], "msg": msg, "input": null})
+        let told = |error: &invalid::FieldError| {
+            Told::of_value(vec![json!(place.word()), json!(error.field)], &error.message)
         };
-        refused(invalid.errors.iter().map(flaw).collect())
+        refused(&invalid.errors.iter().map(told).collect::<Vec<_>>())
     })?;
     let tree = || {
         let entries = pairs.iter().map(|(name, value)| (name.clone(), Node::Param(value.clone())));
@@ -115,10 +140,13 @@ pub(super) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem>
 }
 
 fn undecodable(position: usize, reason: &str) -> Problem {
-    refused(vec![json!({
-        "type": "json_invalid", "loc": ["body", position], "msg": "JSON decode error", "input": {},
-        "ctx": {"error": reason},
-    })])
+    refused(&[Told {
+        kind: "json_invalid".into(),
+        loc: vec![json!("body"), json!(position)],
+        msg: "JSON decode error".into(),
+        input: json!({}),
+        ctx: Some(json!({"error": reason})),
+    }])
 }
 
 /// Reads a tree, which the search for flaws spoils; `again` makes another to quote from.
@@ -131,12 +159,11 @@ fn read<'a, T: DeserializeOwned>(
     let habits = Habits { thorough: size <= LARGEST_THOROUGH, lenient: true };
     node::examine(&mut node, habits).map_err(|flaws| {
         let original = again();
-        refused(flaws.iter().map(|flaw| worded(flaw, root, &original)).collect())
+        refused(&flaws.iter().map(|flaw| worded(flaw, root, &original)).collect::<Vec<_>>())
     })
 }
 
-/// One flaw as FastAPI tells it.
-fn worded(flaw: &Flaw, root: &str, node: &Node<'_>) -> Value {
+fn worded(flaw: &Flaw, root: &str, node: &Node<'_>) -> Told<'static> {
     let mut loc = vec![json!(root)];
     loc.extend(flaw.path.iter().map(|segment| match segment {
         Segment::Key(key) => json!(echo(key)),
@@ -151,7 +178,7 @@ fn worded(flaw: &Flaw, root: &str, node: &Node<'_>) -> Value {
     // What is missing has no value: the object that should have it stands for it.
     let missing = matches!(flaw.kind, Kind::Missing);
     let way = &flaw.path[..flaw.path.len() - usize::from(missing && !flaw.path.is_empty())];
-    json!({"type": kind, "loc": loc, "msg": msg, "input": input(way, node)})
+    Told { kind, loc, msg, input: input(way, node), ctx: None }
 }
 
 fn wording_of(message: &str) -> (Cow<'static, str>, Cow<'static, str>) {

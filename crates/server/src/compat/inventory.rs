@@ -16,7 +16,6 @@ use domain::{
     StockLine, UpdateProduct,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
@@ -25,7 +24,7 @@ use super::openapi::{Detail, Invalid};
 use super::values::{Checked, StockCount, Whole};
 use super::{Described, flaws, stream};
 use crate::app::{App, Failure};
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
 use crate::wire::values::{Description, ProductName};
 
@@ -36,7 +35,7 @@ const UNKNOWN: &str = "Product ID Doesn't Exist!";
 struct Inventory;
 
 impl Contract for Inventory {
-    fn refuse(rejection: &Rejection) -> (StatusCode, Value) {
+    fn refuse(rejection: &Rejection) -> (StatusCode, Said) {
         use StatusCode as Is;
         let (status, detail) = match rejection {
             Rejection::ProductsNotFound(_) | Rejection::ProductArchived(_) => (Is::NOT_FOUND, UNKNOWN),

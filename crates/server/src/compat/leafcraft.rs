@@ -17,7 +17,6 @@ use domain::{
     PlaceOrder, ProductId, ProductWithStock, Rejection, Status,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
@@ -28,7 +27,7 @@ use super::values::{Id, Money, Quantity, Shown, Text as _, Whole};
 use super::{Described, flaws, stream};
 use crate::app::App;
 use crate::app::views::Scope;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
 use crate::request::Caller;
 use crate::wire::values::ProductName;
@@ -39,7 +38,7 @@ struct Leafcraft;
 impl Contract for Leafcraft {
     const UNAUTHENTICATED: &'static str = "Could not validate credentials";
 
-    fn refuse(rejection: &Rejection) -> (StatusCode, Value) {
+    fn refuse(rejection: &Rejection) -> (StatusCode, Said) {
         let bad = |detail: &str| (StatusCode::BAD_REQUEST, detail.into());
         let first = |ids: &[ProductId]| ids.first().map_or(0, |id| id.0);
         match rejection {

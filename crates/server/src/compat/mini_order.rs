@@ -17,11 +17,11 @@ use domain::{
     Action, AllocateAt, ChangeOrder, CreateProduct, CreateUser, Customs, Denial, Goal, OrderChanged, OrderId,
     OrderLine, PlaceOrder, ProductId, Rejection, Role, Status, UpdateProduct,
 };
-use serde_json::{Value, json};
 use utoipa_axum::routes;
 
 use self::bodies::{
-    Changed, Envelope, NewOrder, NewProduct, NewUser, OrderBody, OrderFilter, Product, ProductChanges, User,
+    Changed, Envelope, Failed, NewOrder, NewProduct, NewUser, OrderBody, OrderFilter, Product,
+    ProductChanges, User,
 };
 use super::fastapi::{
     AdminHolder, Anyone, Body, Contract, Form, Holder, NoBody, PathInt, Query, refusal, run,
@@ -32,7 +32,7 @@ use super::paging::{PageOf, Pagination};
 use super::{Described, flaws};
 use crate::app::App;
 use crate::app::views::{OrderQuery, ProductQuery, Scope};
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
 use crate::request::{Caller, hash_password};
 
@@ -42,7 +42,7 @@ struct MiniOrder;
 impl Contract for MiniOrder {
     const FORBIDDEN: &'static str = "Admin only";
 
-    fn refuse(rejection: &Rejection) -> (StatusCode, Value) {
+    fn refuse(rejection: &Rejection) -> (StatusCode, Said) {
         use StatusCode as Is;
         let (status, detail) = match rejection {
             Rejection::UsernameTaken(_) => return (Is::BAD_REQUEST, failed("Username already exists")),
@@ -93,15 +93,15 @@ struct Catalogue;
 impl Contract for Catalogue {
     const FORBIDDEN: &'static str = MiniOrder::FORBIDDEN;
 
-    fn refuse(rejection: &Rejection) -> (StatusCode, Value) {
+    fn refuse(rejection: &Rejection) -> (StatusCode, Said) {
         let (status, detail) = MiniOrder::refuse(rejection);
         (status, if status == StatusCode::NOT_FOUND { failed("Product not found") } else { detail })
     }
 }
 
 /// A refusal in an envelope.
-fn failed(message: &str) -> Value {
-    json!({"status": false, "message": message})
+fn failed(message: &'static str) -> Said {
+    Said::of(&Failed { status: false, message })
 }
 
 pub(super) fn described() -> Described {

@@ -17,7 +17,6 @@ use domain::{
     Rejection, Status, ToggleProduct, UpdateProduct,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
@@ -27,7 +26,7 @@ use super::values::{Checked, Flag, Id, Price, Quantity, Shown, StockCount};
 use super::{Described, flaws, stream};
 use crate::app::views::Scope;
 use crate::app::{App, Failure};
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
 use crate::request::Caller;
 use crate::wire::time::Rfc3339;
@@ -37,7 +36,7 @@ use crate::wire::values::ProductName;
 struct Orderflow;
 
 impl Contract for Orderflow {
-    fn refuse(rejection: &Rejection) -> (StatusCode, Value) {
+    fn refuse(rejection: &Rejection) -> (StatusCode, Said) {
         use StatusCode as Is;
         let (status, detail) = match rejection {
             Rejection::ProductsNotFound(_) | Rejection::ProductArchived(_) => {

@@ -175,7 +175,7 @@ async fn dress(mut response: Response, facts: &Facts, metrics: &Metrics) -> Resp
     if let Some(problem) = response.extensions_mut().remove::<Rendered>() {
         *response.body_mut() = Body::from(match facts.voice {
             Voice::Problems => problem.with_request_id(facts.id.as_str()),
-            Voice::Details => problem.detail(),
+            Voice::Details => problem.detail().into_bytes(),
         });
         if problem.overloaded || !response.status().is_server_error() {
             metrics.count_refusal(problem.code);

@@ -8,7 +8,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 pub use super::problem_docs::{
@@ -50,13 +50,37 @@ pub struct Problem {
     retry_after: Option<u32>,
 }
 
+/// The value of `detail` in an older contract, as JSON: a text, or an object or list with its members in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said(Box<str>);
+
+impl Said {
+    /// Anything but a plain text.
+    pub fn of(detail: &(impl Serialize + ?Sized)) -> Self {
+        let mut text = Vec::new();
+        push(&mut text, detail);
+        Self(String::from_utf8(text).unwrap_or_default().into())
+    }
+
+    /// The body around it.
+    fn document(&self) -> String {
+        format!(r#"{{"detail":{}}}"#, self.0)
+    }
+}
+
+impl From<&str> for Said {
+    fn from(detail: &str) -> Self {
+        Self::of(detail)
+    }
+}
+
 /// What few problems have.
 #[derive(Debug, Clone, Default)]
 struct More {
     /// Further members of the document.
     members: Map<String, Value>,
     /// What a contract says that knows nothing but a `detail`.
-    said: Option<Value>,
+    said: Option<Said>,
 }
 
 /// Left in the response's extensions for the middleware, which knows the request id.
@@ -64,8 +88,9 @@ struct More {
 pub(crate) struct Rendered {
     /// The code of the problem.
     pub(crate) code: &'static str,
-    /// What a contract says that knows nothing but a `detail`.
-    said: Value,
+    said: Option<Said>,
+    /// The sentence for people.
+    detail: Cow<'static, str>,
     /// The document without its request id.
     pub(crate) text: Bytes,
     /// Where in `text` further members go.
@@ -98,7 +123,7 @@ impl Problem {
     }
 
     /// Puts it into the words of an older contract: the value of `detail`, the only member it knows.
-    pub fn say(mut self, detail: impl Into<Value>) -> Self {
+    pub fn say(mut self, detail: impl Into<Said>) -> Self {
         self.more.get_or_insert_default().said = Some(detail.into());
         self
     }
@@ -150,7 +175,7 @@ impl Problem {
     #[must_use]
     pub fn document(&self, request_id: &str) -> String {
         if let Some(said) = self.more.as_ref().and_then(|more| more.said.as_ref()) {
-            return json!({ "detail": said }).to_string();
+            return said.document();
         }
         let (mut text, at) = self.text();
         let mut member = br#","request_id":"#.to_vec();
@@ -337,10 +362,10 @@ impl IntoResponse for Problem {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         let overloaded = self.code == "OVERLOADED";
-        let said = self.more.and_then(|more| more.said).unwrap_or_else(|| Value::from(self.detail));
         response.extensions_mut().insert(Rendered {
             code: self.code,
-            said,
+            said: self.more.and_then(|more| more.said),
+            detail: self.detail,
             text,
             at,
             cause: self.cause,
@@ -358,11 +383,9 @@ impl From<Problem> for Response {
 
 impl Rendered {
     /// What stands in place of the document in a contract that knows nothing but a `detail`.
-    pub(crate) fn detail(&self) -> Vec<u8> {
-        let mut text = br#"{"detail":"#.to_vec();
-        push(&mut text, &self.said);
-        text.push(b'}');
-        text
+    pub(crate) fn detail(&self) -> String {
+        let said = self.said.clone().unwrap_or_else(|| Said::from(&*self.detail));
+        said.document()
     }
 
     /// The document with the request id in it.
@@ -387,6 +410,7 @@ fn push<T: Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) {
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
+    use serde_json::json;
 
     use super::*;
 

@@ -35,6 +35,13 @@ impl<T: Serialize> Envelope<T> {
     }
 }
 
+/// What some refusals are wrapped in.
+#[derive(Serialize)]
+pub(super) struct Failed {
+    pub(super) status: bool,
+    pub(super) message: &'static str,
+}
+
 /// An account to be made.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct NewUser {
