@@ -49,6 +49,8 @@ mod smoke;
 #[cfg(test)]
 mod stock;
 #[cfg(test)]
+mod transcripts;
+#[cfg(test)]
 mod users;
 #[cfg(test)]
 mod wire_habits;
