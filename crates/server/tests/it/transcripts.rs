@@ -64,3 +64,32 @@ async fn replay_folder(folder: &str, mount: &str, settings: Settings) {
 async fn api_as_documented() {
     replay_folder("api", "", Settings::default()).await;
 }
+
+/// A façade is tried at both places: always below `/compat`, and at `/` if a setting says so.
+macro_rules! facades {
+    ($($test:ident: $facade:ident,)+) => { $(
+        mod $test {
+            use server::compat::Facade;
+            use server::settings::Settings;
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn below_compat() {
+                let facade = Facade::$facade.word();
+                super::replay_folder(facade, &format!("/compat/{facade}"), Settings::default()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn at_the_root() {
+                let settings = Settings { compat_root: Some(Facade::$facade), ..Settings::default() };
+                super::replay_folder(Facade::$facade.word(), "", settings).await;
+            }
+        }
+    )+ };
+}
+
+facades! {
+    orderflow: Orderflow,
+    mini_order: MiniOrder,
+    leafcraft: Leafcraft,
+    inventory: Inventory,
+}
