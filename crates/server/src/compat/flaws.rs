@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::fastapi::refusal;
 use crate::http::problem::{Problem, Said};
+use crate::wire::extract;
 use crate::wire::invalid;
 use crate::wire::node::{self, FORMAL, Flaw, Habits, Kind, Node, Segment};
 use crate::wire::query;
@@ -56,27 +57,19 @@ struct Told<'a> {
     loc: Vec<Value>,
     msg: Cow<'a, str>,
     input: Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ctx: Option<Value>,
 }
 
 impl Told<'_> {
     /// A flaw that pydantic has no type for.
     fn of_value(loc: Vec<Value>, message: &str) -> Self {
         let msg = format!("Value error, {message}").into();
-        Self { kind: "value_error".into(), loc, msg, input: Value::Null, ctx: None }
+        Self { kind: "value_error".into(), loc, msg, input: Value::Null }
     }
 }
 
 /// 422 with one flaw.
 pub(super) fn one(loc: &[Value], (kind, msg): Wording<'_>, input: &Value) -> Problem {
-    refused(&[Told {
-        kind: kind.into(),
-        loc: loc.to_vec(),
-        msg: msg.into(),
-        input: input.clone(),
-        ctx: None,
-    }])
+    refused(&[Told { kind: kind.into(), loc: loc.to_vec(), msg: msg.into(), input: input.clone() }])
 }
 
 /// 422 with one flaw of a member of the body.
@@ -122,31 +115,27 @@ pub(super) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem>
     if bytes.is_empty() {
         return Err(one(&[json!("body")], ("missing", "Field required"), &Value::Null));
     }
-    let text =
-        std::str::from_utf8(bytes).map_err(|error| undecodable(error.valid_up_to(), "must be UTF-8"))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| undecodable(error.valid_up_to()))?;
     let tree = || {
         let mut node: Node<'_> = serde_json::from_str(text)?;
         node.keep_digits(text);
         Ok::<_, serde_json::Error>(node)
     };
     let node = tree().map_err(|error| {
+        if error.to_string().starts_with("number out of range") {
+            let mut loc = vec![json!("body")];
+            loc.extend(extract::place_of_error(bytes).iter().map(step));
+            return one(&loc, ("finite_number", "Input should be a finite number"), &Value::Null);
+        }
         // The line and column of the error, both from 1, as a position.
         let line: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-        let reason = error.to_string();
-        let reason = reason.split(" at line ").next().unwrap_or_default();
-        undecodable(line + error.column().saturating_sub(1), reason)
+        undecodable(line + error.column().saturating_sub(1))
     })?;
     read(node, || tree().unwrap_or(Node::Null), "body", bytes.len())
 }
 
-fn undecodable(position: usize, reason: &str) -> Problem {
-    refused(&[Told {
-        kind: "json_invalid".into(),
-        loc: vec![json!("body"), json!(position)],
-        msg: "JSON decode error".into(),
-        input: json!({}),
-        ctx: Some(json!({"error": reason})),
-    }])
+fn undecodable(position: usize) -> Problem {
+    one(&[json!("body"), json!(position)], ("json_invalid", "JSON decode error"), &json!({}))
 }
 
 /// Reads a tree, which the search for flaws spoils; `again` makes another to quote from.
@@ -163,12 +152,16 @@ fn read<'a, T: DeserializeOwned>(
     })
 }
 
-fn worded(flaw: &Flaw, root: &str, node: &Node<'_>) -> Told<'static> {
-    let mut loc = vec![json!(root)];
-    loc.extend(flaw.path.iter().map(|segment| match segment {
+fn step(segment: &Segment) -> Value {
+    match segment {
         Segment::Key(key) => json!(echo(key)),
         Segment::Index(index) => json!(index),
-    }));
+    }
+}
+
+fn worded(flaw: &Flaw, root: &str, node: &Node<'_>) -> Told<'static> {
+    let mut loc = vec![json!(root)];
+    loc.extend(flaw.path.iter().map(step));
     let (kind, msg) = match &flaw.kind {
         Kind::Missing => (Cow::Borrowed("missing"), Cow::Borrowed("Field required")),
         // Nobody is asked about these: they are passed over.
@@ -178,7 +171,7 @@ fn worded(flaw: &Flaw, root: &str, node: &Node<'_>) -> Told<'static> {
     // What is missing has no value: the object that should have it stands for it.
     let missing = matches!(flaw.kind, Kind::Missing);
     let way = &flaw.path[..flaw.path.len() - usize::from(missing && !flaw.path.is_empty())];
-    Told { kind, loc, msg, input: input(way, node), ctx: None }
+    Told { kind, loc, msg, input: input(way, node) }
 }
 
 fn wording_of(message: &str) -> (Cow<'static, str>, Cow<'static, str>) {

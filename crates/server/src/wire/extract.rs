@@ -8,7 +8,7 @@ use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 
 use super::invalid::{BodyError, Invalid, echo};
-use super::node::{self, Node, Wording};
+use super::node::{self, Node, Segment, Wording};
 use super::query;
 
 const WORDING: Wording = Wording { root: "body", unknown: "is not a known field" };
@@ -112,21 +112,22 @@ fn not_json(bytes: &[u8], error: &serde_json::Error) -> Invalid {
         _ => None,
     };
     match of_one_value {
-        Some(message) => Invalid::one(place_of_error(bytes), message),
+        Some(message) => {
+            Invalid::one(super::invalid::field_name(&place_of_error(bytes), WORDING.root), message)
+        }
         None => Invalid::one("body", format!("is not valid JSON: {}", echo(&text))),
     }
 }
 
-/// The field in which parsing stops. Slow, and only for bodies that are known to be broken.
-fn place_of_error(bytes: &[u8]) -> String {
-    use super::node::Segment;
+/// The way to the field in which parsing stops. Slow, and only for bodies that are known to be broken.
+pub(crate) fn place_of_error(bytes: &[u8]) -> Vec<Segment> {
     use serde_path_to_error::Segment as Step;
 
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let Err(error) = serde_path_to_error::deserialize::<_, Node<'_>>(&mut deserializer) else {
-        return WORDING.root.to_owned();
+        return Vec::new();
     };
-    let path: Vec<Segment> = error
+    error
         .path()
         .iter()
         .map_while(|step| match step {
@@ -134,8 +135,7 @@ fn place_of_error(bytes: &[u8]) -> String {
             Step::Map { key } => Some(Segment::Key(key.clone())),
             Step::Enum { .. } | Step::Unknown => None,
         })
-        .collect();
-    super::invalid::field_name(&path, WORDING.root)
+        .collect()
 }
 
 /// Builds the tree of a query: every value is a parameter.
