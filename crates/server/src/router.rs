@@ -6,10 +6,10 @@ use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get};
 use serde::Serialize;
+use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{
     Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityScheme,
 };
-use utoipa::openapi::{OpenApi as Document, RefOr, Required, Schema};
 use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -87,7 +87,7 @@ fn described() -> (Router<App>, Document) {
         .split_for_parts();
     document.merge(MetricsDocument::openapi());
     api::describe(&mut document);
-    unfill_optional_parameters(&mut document);
+    docs::unfill_optional_parameters(&mut document);
     let mut flow = Password::new(format!("{}/auth/login", api::PREFIX), Scopes::new());
     flow.refresh_url = None;
     let components = document.components.get_or_insert_default();
@@ -96,32 +96,6 @@ fn described() -> (Router<App>, Document) {
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     components.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
     (router, document)
-}
-
-/// Moves the examples of optional parameters into their descriptions. Swagger UI fills its forms with examples, and
-/// whoever tries an operation twice would then repeat the example's idempotency key, or insist on its version.
-fn unfill_optional_parameters(document: &mut Document) {
-    let items = document.paths.paths.values_mut();
-    let operations = items.flat_map(|item| {
-        [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete]
-            .into_iter()
-            .flatten()
-    });
-    for parameter in operations.flat_map(|operation| operation.parameters.iter_mut().flatten()) {
-        let RefOr::T(parameter) = parameter else { continue };
-        if parameter.required == Required::True {
-            continue;
-        }
-        let mut examples = Vec::new();
-        if let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema {
-            examples.extend(schema.example.take());
-            examples.append(&mut schema.examples);
-        }
-        let Some(example) = examples.first() else { continue };
-        let text = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
-        let description = parameter.description.get_or_insert_default();
-        description.push_str(&format!(" For example: `{text}`."));
-    }
 }
 
 /// The OpenAPI document of the canonical API, as it is served and as it is committed.
@@ -156,6 +130,7 @@ pub fn build(app: &App) -> Result<Router, serde_json::Error> {
         .merge(metrics::routes(app.metrics().clone(), check))
         .route("/", get(async || Redirect::temporary("/docs")))
         // A façade at `/` answers whatever nobody else does, but not in the place of the canonical API.
+        .route("/api", any(async || Problem::route_not_found()))
         .route("/api/{*unknown}", any(async || Problem::route_not_found()));
     let facades = facades.with_state(app.clone());
     Ok(middleware::finish(router, facades, app.settings(), app.metrics().clone()))

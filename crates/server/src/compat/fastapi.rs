@@ -15,7 +15,7 @@ use domain::{Command, Rejection};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::flaws::{self, Place};
+use super::flaws::{self, Echo, Place};
 use crate::app::App;
 use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
@@ -102,6 +102,17 @@ callers! {
         unless |caller| !caller.actor.is_admin() => Problem::forbidden();
 }
 
+/// Nobody is asked who they are: what is here is for everybody, also for whoever holds a token that is good no more.
+pub(super) struct Public;
+
+impl FromRequestParts<App> for Public {
+    type Rejection = Problem;
+
+    async fn from_request_parts(_: &mut Parts, _: &App) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+}
+
 /// The integer at the end of a path. Zero and less are integers, too: nothing has such a number.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PathInt(pub(super) i64);
@@ -131,7 +142,7 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
-        flaws::read_pairs(parts.uri.query().unwrap_or_default(), Place::Query).map(Self)
+        flaws::read_pairs(parts.uri.query().unwrap_or_default(), Place::Query, Echo::Open).map(Self)
     }
 }
 
@@ -146,16 +157,33 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        let (parts, bytes, key) = arrived(request, app).await?;
-        let value = match format(&parts.headers, false) {
-            Ok(_) => flaws::read_json(&bytes)?,
-            Err(_) => return Err(not_json(&bytes)),
-        };
-        Ok(Self { value, key })
+        body(request, app, Echo::Open).await
     }
 }
 
-/// A body that may be a form as well as JSON.
+async fn body<T: DeserializeOwned>(request: Request, app: &App, shown: Echo) -> Result<Body<T>, Problem> {
+    let (parts, bytes, key) = arrived(request, app).await?;
+    match format(&parts.headers, false) {
+        Ok(_) => Ok(Body { value: flaws::read_json(&bytes, shown)?, key }),
+        Err(_) => Err(not_json(&bytes, shown)),
+    }
+}
+
+/// What of an account may be repeated.
+const ACCOUNT: Echo = Echo::Only(&["username", "role"]);
+
+/// The [`Body`] of an account to be made, of which little is repeated.
+pub(super) struct AccountBody<T>(pub(super) Body<T>);
+
+impl<T: DeserializeOwned> FromRequest<App> for AccountBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        body(request, app, ACCOUNT).await.map(Self)
+    }
+}
+
+/// Name and password, as a form or as JSON.
 pub(super) struct Form<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequest<App> for Form<T> {
@@ -166,11 +194,11 @@ impl<T: DeserializeOwned> FromRequest<App> for Form<T> {
         match format(&parts.headers, true) {
             // What curl sends when nobody told it that this is JSON.
             Ok(Format::Form) if !bytes.trim_ascii_start().starts_with(b"{") => {
-                let text = std::str::from_utf8(&bytes).map_err(|_| not_json(&bytes))?;
-                flaws::read_pairs(text, Place::Body).map(Self)
+                let text = std::str::from_utf8(&bytes).map_err(|_| not_json(&bytes, ACCOUNT))?;
+                flaws::read_pairs(text, Place::Body, ACCOUNT).map(Self)
             }
-            Ok(_) => flaws::read_json(&bytes).map(Self),
-            Err(_) => Err(not_json(&bytes)),
+            Ok(_) => flaws::read_json(&bytes, ACCOUNT).map(Self),
+            Err(_) => Err(not_json(&bytes, ACCOUNT)),
         }
     }
 }
@@ -201,21 +229,30 @@ async fn arrived(request: Request, app: &App) -> Result<(Parts, Bytes, Option<(K
         _ => refusal(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", "There was an error parsing the body"),
     })?;
     let key = key.map(|key| {
-        // The paths of one façade may be those of another, or of the canonical API.
-        let path = format!("facade {}", parts.uri.path_and_query().map_or("", |path| path.as_str()));
-        let mark = mark(app, &parts, &path, &bytes);
+        let mark = mark(app, &parts, &whole_path(&parts, app), &bytes);
         (key, mark)
     });
     Ok((parts, bytes, key))
 }
 
-/// The body calls itself something else, or is no text.
-fn not_json(bytes: &[u8]) -> Problem {
-    // Repeated by its beginning only, and not at all if it may hold a password.
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(256)]).into_owned();
-    let input =
-        if text.contains("password") { Value::from(flaws::HIDDEN) } else { flaws::echo(&text).into() };
-    flaws::one(&[json!("body")], flaws::NO_OBJECT, &input)
+/// The path below `/compat/`, however it was asked for: the paths of one façade may be those of another, or of the
+/// canonical API, and a slash at the end makes no other request.
+fn whole_path(parts: &Parts, app: &App) -> String {
+    let (path, query) = (parts.uri.path().trim_end_matches('/'), parts.uri.query().unwrap_or_default());
+    let prefix = match app.settings().compat_root {
+        Some(facade) if !path.starts_with("/compat/") => facade.prefix(),
+        _ => "",
+    };
+    format!("{prefix}{path}?{query}")
+}
+
+/// The body calls itself something else, or is no text. Repeated by its beginning.
+fn not_json(bytes: &[u8], shown: Echo) -> Problem {
+    let input = match shown {
+        Echo::Open => flaws::echo(&String::from_utf8_lossy(&bytes[..bytes.len().min(256)])),
+        Echo::Only(_) => flaws::HIDDEN.to_owned(),
+    };
+    flaws::one(&[json!("body")], flaws::NO_OBJECT, &input.into())
 }
 
 /// Carries a command out and answers with what `render` makes of its outcome, or with the contract's refusal.

@@ -31,6 +31,16 @@ const LARGEST_THOROUGH: usize = 16 * 1024;
 /// The longest input that is repeated, in bytes of JSON.
 const LONGEST_INPUT: usize = 1024;
 
+/// What of a request is repeated in `input`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Echo {
+    /// Everything but members that are named like secrets.
+    Open,
+    /// These members of the object, as far as they are plain, and nothing else: the request has a password in it, and
+    /// people put it into the wrong place.
+    Only(&'static [&'static str]),
+}
+
 /// Where pairs come from.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Place {
@@ -83,7 +93,11 @@ pub(super) fn out_of_range(field: &str, line: Option<usize>, min: i64, max: i64)
         Some(line) => vec![json!("body"), json!("items"), json!(line), json!(field)],
         None => vec![json!("body"), json!(field)],
     };
-    Said::of(&[Told::of_value(loc, &format!("must be between {min} and {max}"))])
+    let message = match max < min {
+        true => "is too large: nothing more fits".to_owned(),
+        false => format!("must be between {min} and {max}"),
+    };
+    Said::of(&[Told::of_value(loc, &message)])
 }
 
 fn refused(flaws: &[Told<'_>]) -> Problem {
@@ -96,7 +110,7 @@ pub(super) fn echo(text: &str) -> String {
 }
 
 /// Reads `a=1&b=2`.
-pub(super) fn read_pairs<T: DeserializeOwned>(text: &str, place: Place) -> Result<T, Problem> {
+pub(super) fn read_pairs<T: DeserializeOwned>(text: &str, place: Place, shown: Echo) -> Result<T, Problem> {
     let pairs = query::pairs(text).map_err(|invalid| {
         let told = |error: &invalid::FieldError| {
             Told::of_value(vec![json!(place.word()), json!(error.field)], &error.message)
@@ -107,11 +121,11 @@ pub(super) fn read_pairs<T: DeserializeOwned>(text: &str, place: Place) -> Resul
         let entries = pairs.iter().map(|(name, value)| (name.clone(), Node::Param(value.clone())));
         Node::Object(entries.collect())
     };
-    read(tree(), tree, place.word(), text.len())
+    read(tree(), tree, place.word(), (text.len(), shown))
 }
 
 /// Reads a JSON body.
-pub(super) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+pub(super) fn read_json<T: DeserializeOwned>(bytes: &[u8], shown: Echo) -> Result<T, Problem> {
     if bytes.is_empty() {
         return Err(one(&[json!("body")], ("missing", "Field required"), &Value::Null));
     }
@@ -131,7 +145,7 @@ pub(super) fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem>
         let line: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
         undecodable(line + error.column().saturating_sub(1))
     })?;
-    read(node, || tree().unwrap_or(Node::Null), "body", bytes.len())
+    read(node, || tree().unwrap_or(Node::Null), "body", (bytes.len(), shown))
 }
 
 fn undecodable(position: usize) -> Problem {
@@ -143,12 +157,12 @@ fn read<'a, T: DeserializeOwned>(
     mut node: Node<'a>,
     again: impl Fn() -> Node<'a>,
     root: &str,
-    size: usize,
+    (size, shown): (usize, Echo),
 ) -> Result<T, Problem> {
     let habits = Habits { thorough: size <= LARGEST_THOROUGH, lenient: true };
     node::examine(&mut node, habits).map_err(|flaws| {
         let original = again();
-        refused(&flaws.iter().map(|flaw| worded(flaw, root, &original)).collect::<Vec<_>>())
+        refused(&flaws.iter().map(|flaw| worded(flaw, root, &original, shown)).collect::<Vec<_>>())
     })
 }
 
@@ -159,7 +173,7 @@ fn step(segment: &Segment) -> Value {
     }
 }
 
-fn worded(flaw: &Flaw, root: &str, node: &Node<'_>) -> Told<'static> {
+fn worded(flaw: &Flaw, root: &str, node: &Node<'_>, shown: Echo) -> Told<'static> {
     let mut loc = vec![json!(root)];
     loc.extend(flaw.path.iter().map(step));
     let (kind, msg) = match &flaw.kind {
@@ -171,7 +185,11 @@ fn worded(flaw: &Flaw, root: &str, node: &Node<'_>) -> Told<'static> {
     // What is missing has no value: the object that should have it stands for it.
     let missing = matches!(flaw.kind, Kind::Missing);
     let way = &flaw.path[..flaw.path.len() - usize::from(missing && !flaw.path.is_empty())];
-    Told { kind, loc, msg, input: input(way, node) }
+    let input = match shown {
+        Echo::Open => input(way, node),
+        Echo::Only(names) => of_those(names, way, node),
+    };
+    Told { kind, loc, msg, input }
 }
 
 fn wording_of(message: &str) -> (Cow<'static, str>, Cow<'static, str>) {
@@ -190,6 +208,30 @@ fn wording_of(message: &str) -> (Cow<'static, str>, Cow<'static, str>) {
     (kind.into(), msg.into())
 }
 
+/// The value at the end of the way, as far as it is one of these members of the object.
+fn of_those(names: &[&str], way: &[Segment], node: &Node<'_>) -> Value {
+    let plain = |name: &str, value: &Node<'_>| match value {
+        Node::Null | Node::Bool(_) | Node::Int(_) | Node::Text(_) | Node::Param(_)
+            if names.contains(&name) =>
+        {
+            value_of(value)
+        }
+        _ => json!(HIDDEN),
+    };
+    match (way, node) {
+        ([], Node::Object(entries)) => {
+            let known = |name: &str| names.contains(&name) || is_secret(name);
+            let members = entries.iter().filter(|(name, _)| known(name));
+            members.map(|(name, value)| (name.to_string(), plain(name, value))).collect::<Map<_, _>>().into()
+        }
+        ([Segment::Key(key)], Node::Object(entries)) => entries
+            .iter()
+            .find(|(name, _)| name == key)
+            .map_or(Value::Null, |(name, value)| plain(name, value)),
+        _ => json!(HIDDEN),
+    }
+}
+
 /// The value at the end of the way, without secrets and unless it is long.
 fn input(way: &[Segment], node: &Node<'_>) -> Value {
     let found = way.iter().try_fold((node, false), |(node, hidden), segment| match (node, segment) {
@@ -203,11 +245,13 @@ fn input(way: &[Segment], node: &Node<'_>) -> Value {
     match found {
         None => Value::Null,
         Some((_, true)) => json!(HIDDEN),
-        Some((node, false)) => {
-            let mut room = LONGEST_INPUT;
-            value(node, &mut room).unwrap_or(Value::Null)
-        }
+        Some((node, false)) => value_of(node),
     }
+}
+
+fn value_of(node: &Node<'_>) -> Value {
+    let mut room = LONGEST_INPUT;
+    value(node, &mut room).unwrap_or(Value::Null)
 }
 
 fn is_secret(name: &str) -> bool {

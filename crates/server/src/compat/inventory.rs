@@ -12,8 +12,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{
-    AdjustStock, CreateProduct, DeleteProduct, Deleted, ProductId, ProductWithStock, Rejection, StockChange,
-    StockLine, UpdateProduct,
+    AdjustStock, CreateProduct, DeleteProduct, Deleted, MAX_STOCK, ProductId, ProductWithStock, Rejection,
+    StockChange, StockLine, UpdateProduct,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -31,6 +31,9 @@ use crate::wire::values::{Description, ProductName};
 /// What is said of a product that is not there.
 const UNKNOWN: &str = "Product ID Doesn't Exist!";
 
+/// What is said to whoever takes more than there is.
+const TOO_LITTLE: &str = "Insufficient Stock!";
+
 /// The words of this contract.
 struct Inventory;
 
@@ -40,7 +43,7 @@ impl Contract for Inventory {
         let (status, detail) = match rejection {
             Rejection::ProductsNotFound(_) | Rejection::ProductArchived(_) => (Is::NOT_FOUND, UNKNOWN),
             Rejection::InsufficientStock(_) | Rejection::StockAllocated { .. } => {
-                (Is::BAD_REQUEST, "Insufficient Stock!")
+                (Is::BAD_REQUEST, TOO_LITTLE)
             }
             Rejection::Forbidden(_) => (Is::FORBIDDEN, Self::FORBIDDEN),
             // The only number of these operations that the types do not bound.
@@ -287,6 +290,9 @@ async fn adjust(
     let (StockChangeBody { change: pieces }, key) = body.parts();
     if pieces.0 <= 0 {
         return Err(refusal(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", "Enter Valid (Positive) Values!"));
+    }
+    if pieces.0 > MAX_STOCK && matches!(change(1), StockChange::Decrement(_)) {
+        return Err(refusal(StatusCode::BAD_REQUEST, "INSUFFICIENT_STOCK", TOO_LITTLE));
     }
     let line = StockLine { product_id: ProductId(id), change: change(pieces.0), reason: None, note: None };
     run::<Inventory, _>(app, &caller, key, AdjustStock { lines: vec![line] }, |products| {

@@ -20,11 +20,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::fastapi::{Anyone, Body, Contract, Form, Holder, NoBody, PathInt, StaffHolder, refusal, run};
+use super::fastapi::{Body, Contract, Form, Holder, NoBody, PathInt, Public, StaffHolder, refusal, run};
 use super::login::{Credentials, Token, token};
 use super::openapi::{Detail, Invalid};
 use super::values::{Id, Money, Quantity, Shown, Text as _, Whole};
-use super::{Described, flaws, stream};
+use super::{Described, flaws, stream, with_put_and_post};
 use crate::app::App;
 use crate::app::views::Scope;
 use crate::http::problem::{Problem, Said};
@@ -78,10 +78,6 @@ impl Contract for Leafcraft {
 const NOT_PENDING: &str = "Only Orders with status can be confirmed";
 
 pub(super) fn described() -> Described {
-    // Two verbs answer to three methods, of which one stands for all in the document.
-    let (mut confirm, mut cancel) = (routes!(confirm_order), routes!(cancel_order));
-    confirm.2 = confirm.2.put(confirm_order).post(confirm_order);
-    cancel.2 = cancel.2.put(cancel_order).post(cancel_order);
     Described {
         title: "Mini Order & Inventory Management API",
         about: "Products, and orders that take their stock at confirmation, as the service leafcraft had them.",
@@ -90,8 +86,8 @@ pub(super) fn described() -> Described {
             routes!(list_products, create_product),
             routes!(list_orders),
             routes!(create_order),
-            confirm,
-            cancel,
+            with_put_and_post(routes!(confirm_order), confirm_order),
+            with_put_and_post(routes!(cancel_order), cancel_order),
         ],
         login: Some("/auth/login"),
     }
@@ -203,7 +199,7 @@ async fn login(State(app): State<App>, Form(credentials): Form<Credentials>) -> 
 /// List all products
 #[utoipa::path(get, path = "/products/", tag = "products", operation_id = "list_products", security(()),
     responses((status = 200, description = "All products", body = Vec<Product>)))]
-async fn list_products(State(app): State<App>, _: Anyone<Leafcraft>) -> Result<Response, Problem> {
+async fn list_products(State(app): State<App>, _: Public) -> Result<Response, Problem> {
     let digits = app.settings().currency_digits();
     let kept = Some(("leafcraft products", None));
     stream::products(&app, None, kept, move |view| Product::of(view, digits)).await
@@ -227,11 +223,12 @@ async fn create_product(
     if !product.price.is_positive() {
         return bad("Price must be greater than zero");
     }
-    if product.name.trim().is_empty() {
+    let name = ProductName::of(&product.name);
+    if matches!(&name, Err(message) if message.contains("blank") || message.contains("empty")) {
         return bad("Product name cannot be empty");
     }
     let digits = app.settings().currency_digits();
-    let name = ProductName::of(&product.name).map_err(|message| {
+    let name = name.map_err(|message| {
         flaws::of_field(
             "name",
             ("value_error", &format!("Value error, {message}")),

@@ -24,10 +24,11 @@ use self::bodies::{
     ProductChanges, User,
 };
 use super::fastapi::{
-    AdminHolder, Anyone, Body, Contract, Form, Holder, NoBody, PathInt, Query, refusal, run,
+    AccountBody, AdminHolder, Anyone, Body, Contract, Form, Holder, NoBody, PathInt, Public, Query, refusal,
+    run,
 };
 use super::login::{Credentials, Token, token};
-use super::openapi::{Detail, Invalid};
+use super::openapi::{Detail, Failure, Invalid};
 use super::paging::{PageOf, Pagination};
 use super::{Described, flaws};
 use crate::app::App;
@@ -134,11 +135,11 @@ fn known(mut caller: Caller) -> Caller {
 /// The first account of an empty system may be an administrator; later ones only if an administrator makes them.
 #[utoipa::path(post, path = "/register", tag = "auth", operation_id = "register", request_body = NewUser,
     security((), ("password" = []), ("token" = [])),
-    responses((status = 201, description = "The account", body = Envelope<User>), Detail<400>, Detail<403>, Invalid))]
+    responses((status = 201, description = "The account", body = Envelope<User>), Failure<400>, Detail<401>, Detail<403>, Invalid))]
 async fn register(
     State(app): State<App>,
     Anyone(caller, _): Anyone<MiniOrder>,
-    body: Body<NewUser>,
+    AccountBody(body): AccountBody<NewUser>,
 ) -> Result<Response, Problem> {
     let (user, key) = body.parts();
     let password = user.password.of_length(app.settings().mini_order_min_password)?;
@@ -171,7 +172,7 @@ async fn login(State(app): State<App>, Form(credentials): Form<Credentials>) -> 
     responses((status = 200, description = "A page of products", body = Envelope<Vec<Product>>), Invalid))]
 async fn list_products(
     State(app): State<App>,
-    _: Anyone<MiniOrder>,
+    _: Public,
     Query(page): Query<PageOf>,
 ) -> Result<Reply, Problem> {
     let query = ProductQuery::catalogue(page.rows());
@@ -210,7 +211,7 @@ async fn create_product(
     params(("product_id" = i64, Path, example = 1)), request_body = ProductChanges,
     security(("password" = []), ("token" = [])),
     responses((status = 200, description = "The product", body = Envelope<Product>), Detail<401>, Detail<403>,
-        Detail<404>, Invalid))]
+        Failure<404>, Invalid))]
 async fn update_product(
     State(app): State<App>,
     AdminHolder(caller, _): AdminHolder<MiniOrder>,

@@ -17,13 +17,16 @@ mod values;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::handler::Handler;
 use axum::routing::{MethodRouter, any};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, Flow, OAuth2, Password, Scopes, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, Flow, OAuth2, Password, Scopes, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{InfoBuilder, OpenApi, Paths, Server};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::app::App;
-use crate::http::docs;
+use crate::http::docs::{self, unfill_optional_parameters};
 use crate::http::problem::Problem;
 
 /// One of the older contracts. Each is mounted below `/compat/`, and one of them at `/` as well if the settings say so.
@@ -117,18 +120,49 @@ fn parts(facade: Facade) -> (Routes, OpenApi) {
         router = router.routes(route);
     }
     let (_, mut document) = router.split_for_parts();
+    unfill_optional_parameters(&mut document);
     document.servers = Some(vec![Server::new(facade.prefix())]);
-    if let Some(login) = login {
-        let flow = Password::new(format!("{}{login}", facade.prefix()), Scopes::new());
-        let oauth = SecurityScheme::OAuth2(OAuth2::new([Flow::Password(flow)]));
-        let components = document.components.get_or_insert_default();
-        components.add_security_scheme("password", oauth);
-        let text = "The word `Bearer`, a space, and the access token of a login.";
-        let header =
-            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description("Authorization", text)));
-        components.add_security_scheme("token", header);
-    }
+    secure(&mut document, login.map(|path| format!("{}{path}", facade.prefix())));
     (mounted, document)
+}
+
+/// Says how tokens are sent, and where they come from.
+fn secure(document: &mut OpenApi, login: Option<String>) {
+    let token = SecurityRequirement::new("token", [""; 0]);
+    let components = document.components.get_or_insert_default();
+    match login {
+        Some(url) => {
+            let flow = Password::new(url, Scopes::new());
+            components
+                .add_security_scheme("password", SecurityScheme::OAuth2(OAuth2::new([Flow::Password(flow)])));
+        }
+        // The anonymous principal, or somebody with a token of another contract.
+        None => document.security = Some(vec![SecurityRequirement::default(), token]),
+    }
+    let text = "The word `Bearer`, a space, and the access token of a login.";
+    let header = ApiKey::Header(ApiKeyValue::with_description("Authorization", text));
+    components.add_security_scheme("token", SecurityScheme::ApiKey(header));
+}
+
+/// A route that answers to PATCH, PUT and POST alike, all three in the document.
+fn with_put_and_post<H, T>(
+    (schemas, mut paths, methods): UtoipaMethodRouter<App>,
+    handler: H,
+) -> UtoipaMethodRouter<App>
+where
+    H: Handler<T, App>,
+    T: 'static,
+{
+    for item in paths.paths.values_mut() {
+        let by = |method: &str| {
+            item.patch.clone().map(|mut operation| {
+                operation.operation_id = operation.operation_id.map(|id| format!("{id}_by_{method}"));
+                operation
+            })
+        };
+        (item.put, item.post) = (by("put"), by("post"));
+    }
+    (schemas, paths, methods.put(handler.clone()).post(handler))
 }
 
 /// The OpenAPI document of a façade, as it is served and as it is committed.
@@ -154,6 +188,10 @@ pub(crate) fn mount(root: Option<Facade>) -> Result<(Router<App>, Vec<docs::Docu
                 router = router.route(&format!("{prefix}{path}"), methods.clone());
             }
             router = router.route(&format!("{prefix}/{{*unknown}}"), any(async || not_found()));
+            if !prefix.is_empty() {
+                router = router.route(prefix, any(async || not_found()));
+                router = router.route(&format!("{prefix}/"), any(async || not_found()));
+            }
         }
         if is_root {
             document.servers.get_or_insert_default().insert(0, Server::new("/"));

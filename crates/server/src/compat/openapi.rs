@@ -18,14 +18,7 @@ struct DetailBody {
 
 impl<const STATUS: u16> IntoResponses for Detail<STATUS> {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let text = match STATUS {
-            400 => "The rules of the shop do not allow it",
-            401 => "No token was sent, or one that is not good",
-            403 => "The role does not allow it",
-            404 => "There is no such thing",
-            _ => "Refused",
-        };
-        response(STATUS, text, DetailBody::schema())
+        response(STATUS, meaning(STATUS), DetailBody::schema())
     }
 }
 
@@ -49,14 +42,59 @@ struct Flaw {
     #[schema(example = "missing")]
     r#type: String,
     /// Where: `body`, `query`, `path` or `header`, then names and positions.
-    #[schema(value_type = Vec<Object>, example = json!(["body", "items", 0, "quantity"]))]
-    loc: Vec<String>,
+    #[schema(inline, example = json!(["body", "items", 0, "quantity"]))]
+    loc: Vec<Step>,
     /// The same for people.
     #[schema(example = "Field required")]
     msg: String,
     /// What was sent.
-    #[schema(value_type = Object)]
-    input: String,
+    #[schema(value_type = Value)]
+    input: serde_json::Value,
+}
+
+/// A name, or a position from 0.
+#[derive(serde::Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only described")]
+enum Step {
+    Name(String),
+    Position(u64),
+}
+
+/// A refusal of `mini-order` whose `detail` is an object, with this status.
+pub(super) struct Failure<const STATUS: u16>;
+
+/// What some refusals say.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+struct FailureBody {
+    #[schema(inline)]
+    detail: FailureDetail,
+}
+
+/// What failed.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+struct FailureDetail {
+    #[schema(example = false)]
+    status: bool,
+    message: String,
+}
+
+impl<const STATUS: u16> IntoResponses for Failure<STATUS> {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        response(STATUS, meaning(STATUS), FailureBody::schema())
+    }
+}
+
+fn meaning(status: u16) -> &'static str {
+    match status {
+        400 => "The rules of the shop do not allow it",
+        401 => "No token was sent, or one that is not good",
+        403 => "The role does not allow it",
+        404 => "There is no such thing",
+        _ => "Refused",
+    }
 }
 
 impl IntoResponses for Invalid {

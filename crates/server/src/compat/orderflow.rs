@@ -250,11 +250,13 @@ async fn update_stock(
     let (changes, key) = body.parts();
     let digits = app.settings().currency_digits();
     let price = changes.stock_price.map(|price| price.0.minor_units("stock_price", digits));
+    let available = changes.stock_quantity.map(|quantity| quantity.0);
     let command = UpdateProduct {
         name: changes.stock_name.map(|name| name.0.into_string()),
         price_cents: price.transpose()?,
-        is_active: changes.is_active.map(|flag| flag.0),
-        available: changes.stock_quantity.map(|quantity| quantity.0),
+        // A stock that reaches nothing is inactive, whichever contract it comes from.
+        is_active: if available == Some(0) { Some(false) } else { changes.is_active.map(|flag| flag.0) },
+        available,
         ..UpdateProduct::nothing(ProductId(id))
     };
     run::<Orderflow, _>(&app, &caller, key, command, move |stock| Ok(Reply::ok(&Stock::of(stock, digits))))

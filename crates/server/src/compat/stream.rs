@@ -16,8 +16,11 @@ use crate::app::views::{OrderQuery, OrderView, Page, ProductQuery, ProductView, 
 use crate::app::{App, Failure, ListKey};
 use crate::http::problem::Problem;
 
-/// Rows that are read at once.
-const PAGE: u32 = 500;
+/// Products that are read at once. A description has up to 5,000 characters.
+const PRODUCTS: u32 = 100;
+
+/// Orders that are read at once. Each has up to 200 items.
+const ORDERS: u32 = 50;
 
 /// Lists of more bytes are sent as they are read, and not kept.
 const LONGEST_KEPT: usize = 256 * 1024;
@@ -65,7 +68,10 @@ where
     R: Serialize,
 {
     async fn write(&self, after: i64, out: &mut Elements) -> Result<Option<i64>, Failure> {
-        let query = ProductQuery { low_stock: self.low_stock, ..ProductQuery::catalogue(page_after(after)) };
+        let query = ProductQuery {
+            low_stock: self.low_stock,
+            ..ProductQuery::catalogue(page_after(after, PRODUCTS))
+        };
         let found = self.app.reads().products(&query).await?;
         for view in &found.rows {
             out.push(&(self.show)(view)).map_err(|_| Failure::Dropped)?;
@@ -85,7 +91,7 @@ where
     F: Fn(&OrderView, &mut Elements) -> serde_json::Result<()> + Send + Sync + 'static,
 {
     async fn write(&self, after: i64, out: &mut Elements) -> Result<Option<i64>, Failure> {
-        let query = OrderQuery::all(self.scope, page_after(after));
+        let query = OrderQuery::all(self.scope, page_after(after, ORDERS));
         let found = self.app.reads().order_rows(&query).await?;
         for view in &found.rows {
             (self.show)(view, out).map_err(|_| Failure::Dropped)?;
@@ -94,8 +100,8 @@ where
     }
 }
 
-fn page_after(id: i64) -> Page {
-    Page { limit: PAGE, start: Start::After { value: SortValue::Int(id), id } }
+fn page_after(id: i64, limit: u32) -> Page {
+    Page { limit, start: Start::After { value: SortValue::Int(id), id } }
 }
 
 /// All products of the catalogue by id, or those that are low in stock.

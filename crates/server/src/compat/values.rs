@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use domain::{MAX_ORDER_LINES, Role, Status};
+use domain::{MAX_ORDER_LINES, MAX_PRICE_CENTS, Role, Status};
 use rust_decimal::Decimal;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -50,11 +50,8 @@ impl<const MIN: i64, const MAX: i64> Visitor<'_> for Int<MIN, MAX> {
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Self, E> {
         if is_huge(value) {
-            return self.visit_i64(if value > 0.0 { i64::MAX } else { i64::MIN }).and_then(|_| {
-                Err(E::custom(
-                    "int_parsing_size|Unable to parse input string as an integer, exceeded maximum size",
-                ))
-            });
+            // As far as one can go: beyond the limit, or as good as it where there is none.
+            return self.visit_i64(if value > 0.0 { i64::MAX } else { i64::MIN });
         }
         Err(E::custom("int_from_float|Input should be a valid integer, got a number with a fractional part"))
     }
@@ -92,9 +89,11 @@ impl Money {
         }
         let minor = 10_i64.checked_pow(digits).and_then(|unit| written.checked_mul(Decimal::from(unit)));
         // Whole, for its digits have been looked at.
-        minor.and_then(|minor| i64::try_from(minor).ok()).ok_or_else(|| {
-            let msg = "Value error, is too large";
-            flaws::of_field(field, ("value_error", msg), self.to_json())
+        let minor = minor.and_then(|minor| i64::try_from(minor).ok());
+        minor.filter(|minor| *minor <= MAX_PRICE_CENTS).ok_or_else(|| {
+            let most = Decimal::from_i128_with_scale(MAX_PRICE_CENTS.into(), digits).normalize();
+            let msg = format!("Input should be less than or equal to {most}");
+            flaws::of_field(field, ("less_than_equal", &msg), self.to_json())
         })
     }
 
@@ -118,11 +117,37 @@ impl Visitor<'_> for MoneyVisitor {
 
     /// The digits of a number, never its float.
     fn visit_str<E: de::Error>(self, digits: &str) -> Result<Money, E> {
-        let scientific = digits.contains(['e', 'E']);
-        let parsed =
-            if scientific { Decimal::from_scientific(digits) } else { Decimal::from_str_exact(digits) };
-        parsed.map(Money).map_err(|_| E::custom("decimal_parsing|Input should be a valid decimal"))
+        decimal(digits).map(Money).ok_or_else(|| E::custom("decimal_parsing|Input should be a valid decimal"))
     }
+}
+
+/// Most digits on either side of the point: more than any amount has, and few enough for exact arithmetic.
+const MOST_DIGITS: usize = 20;
+
+/// The number that is written in JSON with these digits, if it has no more of them than an amount can have.
+fn decimal(written: &str) -> Option<Decimal> {
+    let (number, exponent) = written.split_once(['e', 'E']).unwrap_or((written, "0"));
+    let (sign, number) = number.strip_prefix('-').map_or(("", number), |number| ("-", number));
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits = format!("{whole}{fraction}");
+    let leading = digits.len() - digits.trim_start_matches('0').len();
+    let digits = digits.trim_matches('0');
+    if digits.is_empty() {
+        return Some(Decimal::ZERO);
+    }
+    // How many of the digits stand before the point; none of them is needless.
+    let exponent: i64 = exponent.parse().ok()?;
+    let point = i64::try_from(whole.len()).ok()? - i64::try_from(leading).ok()?;
+    let point = point.checked_add(exponent)?;
+    let before = usize::try_from(point.max(0)).ok().filter(|before| *before <= MOST_DIGITS)?;
+    let zeros = usize::try_from(point.min(0).checked_neg()?).ok().filter(|zeros| *zeros <= MOST_DIGITS)?;
+    let after = digits.len().saturating_sub(before) + zeros;
+    if after > MOST_DIGITS || digits.len() > MOST_DIGITS {
+        return None;
+    }
+    let padded = format!("{}{digits:0<before$}", "0".repeat(zeros + 1));
+    let (whole, fraction) = padded.split_at(padded.len() - after);
+    Decimal::from_str_exact(&format!("{sign}{whole}.{fraction}0")).ok()
 }
 
 impl<'de> Deserialize<'de> for Money {
@@ -320,5 +345,62 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lines<T> {
             ));
         }
         Ok(Self(lines))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_read_digit_by_digit() {
+        for (written, cents) in [
+            ("0", Some(0)),
+            ("-0", Some(0)),
+            ("0.00", Some(0)),
+            ("0E-99", Some(0)),
+            ("0e999999999", Some(0)),
+            ("25.99", Some(2599)),
+            ("25.9900000000000000000000000000000000", Some(2599)),
+            ("2.599e1", Some(2599)),
+            ("0.02599E+3", Some(2599)),
+            ("2599e-2", Some(2599)),
+            ("1E2", Some(10_000)),
+            ("0.1e1", Some(100)),
+            ("199", Some(19_900)),
+            ("0.01", Some(1)),
+            ("10000000000", Some(MAX_PRICE_CENTS)),
+            ("1e10", Some(MAX_PRICE_CENTS)),
+            ("10000000000.01", None),
+            ("1e28", None),
+            ("1e400", None),
+            ("1e-30", None),
+            ("1e99999999999999999999", None),
+            ("0.001", None),
+            ("25.999", None),
+            ("25.99000000000000000000000000000000001", None),
+            ("25.99000000000000000000000000000000001e0", None),
+            ("123456789012345678901234567890", None),
+        ] {
+            let read = decimal(written).map(Money).and_then(|money| money.minor_units("price", 2).ok());
+            assert_eq!(read, cents, "{written}");
+        }
+        assert_eq!(decimal("-1.5").unwrap().to_string(), "-1.50");
+    }
+
+    #[test]
+    fn money_is_shown_as_the_shortest_decimal() {
+        for (minor, digits, shown) in [
+            (19_900, 2, "199"),
+            (49_990, 2, "499.9"),
+            (2_599, 2, "25.99"),
+            (0, 2, "0"),
+            (5, 2, "0.05"),
+            (199, 0, "199"),
+            (1_500, 3, "1.5"),
+            (i64::MAX, 2, "92233720368547758.07"),
+        ] {
+            assert_eq!(serde_json::to_string(&Shown { minor, digits }).unwrap(), shown);
+        }
     }
 }

@@ -20,6 +20,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use flate2::Compression;
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
+use utoipa::openapi::{OpenApi, RefOr, Required, Schema};
 use utoipa_swagger_ui::{Config, Url};
 
 use super::compress::{accepts_gzip, gzip};
@@ -54,7 +55,7 @@ const SWAGGER_POLICY: &str = "default-src 'none'; script-src 'self'; style-src '
     img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; \
     frame-ancestors 'none'";
 
-/// The routes of the documents, `/docs` (all of them, that at `primary` shown first) and `/redoc` (the first of the list).
+/// The routes of the documents, `/docs` (all of them, that at `primary` shown first) and `/redoc` (that one).
 /// Costs next to nothing until used.
 pub fn routes(documents: Vec<Document>, primary: usize) -> Router {
     let names: Vec<(&'static str, &'static str)> = documents.iter().map(|it| (it.name, it.path)).collect();
@@ -69,7 +70,7 @@ pub fn routes(documents: Vec<Document>, primary: usize) -> Router {
         let config = Arc::clone(&config);
         router = router.route(&format!("/docs/{file}"), serve(move || swagger_file(file, config)));
     }
-    if let Some((name, path)) = names.first().copied() {
+    if let Some((name, path)) = names.get(primary).copied() {
         let page = serve(move || redoc(name, path));
         router = router.route("/redoc", page.clone()).route("/redoc/", page);
     }
@@ -78,6 +79,32 @@ pub fn routes(documents: Vec<Document>, primary: usize) -> Router {
         router = router.route(path, serve(source));
     }
     router
+}
+
+/// Moves the examples of optional parameters into their descriptions. Swagger UI fills its forms with examples, and
+/// whoever tries an operation twice would then repeat the example's idempotency key, or insist on its version.
+pub(crate) fn unfill_optional_parameters(document: &mut OpenApi) {
+    let items = document.paths.paths.values_mut();
+    let operations = items.flat_map(|item| {
+        [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete]
+            .into_iter()
+            .flatten()
+    });
+    for parameter in operations.flat_map(|operation| operation.parameters.iter_mut().flatten()) {
+        let RefOr::T(parameter) = parameter else { continue };
+        if parameter.required == Required::True {
+            continue;
+        }
+        let mut examples = Vec::new();
+        if let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema {
+            examples.extend(schema.example.take());
+            examples.append(&mut schema.examples);
+        }
+        let Some(example) = examples.first() else { continue };
+        let text = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
+        let description = parameter.description.get_or_insert_default();
+        description.push_str(&format!(" For example: `{text}`."));
+    }
 }
 
 /// A file as it is before it is packed.

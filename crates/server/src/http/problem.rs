@@ -254,6 +254,14 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", detail)
     }
 
+    /// 403: a browser asks on behalf of a page of another site, without a token.
+    pub const fn foreign_page() -> Self {
+        let detail = Cow::Borrowed(
+            "Without a token, browsers may not do this from another site or under another name of this server.",
+        );
+        Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", detail)
+    }
+
     /// 404: there is no such thing, or not for this caller. `what` is its name for people: `Product 7`.
     pub fn not_found(code: &'static str, what: impl Display) -> Self {
         Self::new(StatusCode::NOT_FOUND, code, Cow::Owned(format!("{what} does not exist.")))

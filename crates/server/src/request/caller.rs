@@ -7,6 +7,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use domain::{Actor, Context, Role, UserId};
 
+use super::origin;
 use crate::app::views::Session;
 use crate::app::{App, Failure};
 use crate::auth::tokens::TokenKind;
@@ -92,8 +93,20 @@ pub async fn session(app: &App, kind: TokenKind, token: &str) -> Result<(UserId,
     live.map(|session| (user_id, session)).ok_or_else(Problem::invalid_token)
 }
 
-fn anonymous(parts: &Parts, role: Role) -> Caller {
-    Caller { actor: Actor { user_id: None, role }, request_id: request_id(parts) }
+/// The anonymous principal. Nothing that the caller holds tells it from the web page of somebody else, which a browser on
+/// this machine shows and which asks from there; so that is looked at.
+///
+/// # Errors
+/// 403 for a change that a page of another site asks for, and for anything under a name that may be such a page's when
+/// the role could do harm.
+fn anonymous(parts: &Parts, app: &App, role: Role) -> Result<Caller, Problem> {
+    let settings = app.settings();
+    let is_harmful = role != Role::Customer && !settings.allow_privileged_anonymous;
+    if !origin::is_our_own(parts, &settings.cors_origins) || is_harmful && !origin::names_this_machine(parts)
+    {
+        return Err(Problem::foreign_page());
+    }
+    Ok(Caller { actor: Actor { user_id: None, role }, request_id: request_id(parts) })
 }
 
 impl FromRequestParts<App> for Caller {
@@ -102,7 +115,7 @@ impl FromRequestParts<App> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         match (by_token(parts, app).await?, app.settings().anonymous_role) {
             (Some(caller), _) => Ok(caller),
-            (None, Some(role)) => Ok(anonymous(parts, role)),
+            (None, Some(role)) => anonymous(parts, app, role),
             (None, None) => Err(Problem::unauthenticated()),
         }
     }
@@ -131,7 +144,9 @@ impl FromRequestParts<App> for Anyone {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let role = app.settings().anonymous_role.unwrap_or(Role::Customer);
-        let caller = by_token(parts, app).await?;
-        Ok(Self(caller.unwrap_or_else(|| anonymous(parts, role))))
+        match by_token(parts, app).await? {
+            Some(caller) => Ok(Self(caller)),
+            None => anonymous(parts, app, role).map(Self),
+        }
     }
 }

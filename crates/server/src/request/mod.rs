@@ -3,6 +3,7 @@
 
 mod caller;
 mod credentials;
+mod origin;
 mod params;
 mod respond;
 mod write;

@@ -47,7 +47,7 @@ pub(super) struct Failed {
 pub(super) struct NewUser {
     #[schema(value_type = String, example = "customer1")]
     pub(super) username: Checked<Username>,
-    #[schema(value_type = String, format = Password, example = "1234")]
+    #[schema(value_type = String, format = Password, max_length = 128, example = "1234")]
     pub(super) password: Secret,
     #[schema(value_type = String, example = "customer")]
     pub(super) role: Member,
