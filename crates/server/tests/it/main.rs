@@ -3,9 +3,15 @@
 #[cfg(test)]
 mod agreement;
 #[cfg(test)]
+#[expect(dead_code, reason = "each crate uses a part of it")]
+#[path = "../../../domain/tests/it/any.rs"]
+mod any;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod callers;
+#[cfg(test)]
+mod contracts;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
@@ -44,6 +50,10 @@ mod random_requests;
 mod refusals;
 #[cfg(test)]
 mod sessions;
+#[cfg(test)]
+#[expect(dead_code, reason = "each crate uses a part of it")]
+#[path = "../../../domain/tests/it/shop.rs"]
+mod shop;
 #[cfg(test)]
 mod smoke;
 #[cfg(test)]

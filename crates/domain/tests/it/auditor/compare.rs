@@ -144,6 +144,7 @@ fn orders(shop: &Shop, model: &Model) -> Result<(), String> {
         let items = || order.items.iter();
         let wants = items().map(|item| (item.product_id.0, item.quantity));
         let holds = items().map(|item| (item.product_id.0, item.allocated)).filter(|hold| hold.1 > 0);
+        let tags = items().map(|item| (item.product_name.clone(), item.price_cents));
         let late = order.allocate_at == AllocateAt::Confirmation;
         let amount: i64 = items().map(|item| item.price_cents * item.quantity).sum();
         let done = deal.word == "delivered" && deal.paid;
@@ -154,6 +155,7 @@ fn orders(shop: &Shop, model: &Model) -> Result<(), String> {
             && (order.total_amount_cents, amount) == (deal.amount, deal.amount)
             && order.total_quantity == deal.wants.iter().map(|want| want.1).sum::<i64>()
             && wants.eq(deal.wants.iter().copied())
+            && tags.eq(deal.frozen.iter().cloned())
             && holds.eq(deal.holds.iter().copied());
         ensure!(same, "{order:?} or {deal:?}?");
     }

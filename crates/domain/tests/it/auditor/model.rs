@@ -35,6 +35,8 @@ pub(super) struct Deal {
     pub(super) word: &'static str,
     pub(super) paid: bool,
     pub(super) wants: Vec<(i64, i64)>,
+    /// Names and prices of what it wants, as they were.
+    pub(super) frozen: Vec<(String, i64)>,
     pub(super) holds: Vec<(i64, i64)>,
     pub(super) amount: i64,
     pub(super) version: i64,
@@ -318,6 +320,8 @@ impl Model {
             }
         }
         let amount = self.price(&wants)?;
+        let tag = |want: &(i64, i64)| (self.goods[&want.0].texts[0].clone(), self.goods[&want.0].price);
+        let frozen = wants.iter().map(tag).collect();
         let late = command.allocate_at == AllocateAt::Confirmation;
         let id = self.deals.keys().last().map_or(1, |last| last + 1);
         let mut deal = Deal {
@@ -326,6 +330,7 @@ impl Model {
             word: start,
             paid: start == "paid",
             wants,
+            frozen,
             holds: Vec::new(),
             amount,
             version: 1,
