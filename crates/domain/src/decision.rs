@@ -224,20 +224,26 @@ impl<'a> Draft<'a> {
         let available = after.available();
         let Some(product) = self.product(after.product_id) else { return };
         let threshold = product.low_stock_threshold;
-        let runs_out = product.auto_deactivate && product.is_active && available == 0 && before > 0;
-        let deactivated = runs_out.then(|| Product {
-            is_active: false,
-            version: product.version + 1,
-            updated_at_us: self.context.now_us,
-            ..product.clone()
-        });
+        let runs_out = product.auto_deactivate && available == 0 && before > 0;
         if before > threshold && available <= threshold {
             self.record(Event::StockRanLow { product_id: after.product_id, available, threshold });
         }
-        if let Some(product) = deactivated {
-            self.record(Event::ProductDeactivated { product_id: product.id, automatic: true });
-            self.put(Change::PutProduct(product));
+        if runs_out {
+            self.deactivate_sold_out(after.product_id);
         }
+    }
+
+    /// Deactivates a product, unless it is inactive already or some of it is available.
+    pub fn deactivate_sold_out(&mut self, id: ProductId) {
+        let Some(product) = self.product(id) else { return };
+        if !product.is_active || self.level(id).available() > 0 {
+            return;
+        }
+        let now_us = self.context.now_us;
+        let version = product.version + 1;
+        let product = Product { is_active: false, version, updated_at_us: now_us, ..product.clone() };
+        self.record(Event::ProductDeactivated { product_id: id, automatic: true });
+        self.put(Change::PutProduct(product));
     }
 
     /// Ends the work.

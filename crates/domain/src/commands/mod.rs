@@ -8,7 +8,7 @@ mod stock;
 mod user;
 
 pub use order_change::{ChangeOrder, Customs, OrderChanged};
-pub use order_place::{OrderLine, OrderPlaced, PlaceOrder};
+pub use order_place::{OrderLine, OrderPlaced, PlaceOrder, PlacingCustoms};
 pub use product::{
     CreateProduct, DeleteProduct, Deleted, ProductWithStock, RestoreProduct, ToggleProduct, UpdateProduct,
     generated_sku,

@@ -27,6 +27,17 @@ pub struct PlaceOrder {
     pub allocate_at: AllocateAt,
     /// Where the order starts: pending, or for staff confirmed or paid.
     pub status: Status,
+    /// What the caller's contract does otherwise.
+    pub customs: PlacingCustoms,
+}
+
+/// What an older contract does otherwise when an order is placed; the default is what `/api/v1` does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PlacingCustoms {
+    /// Archived products are refused as ones that do not exist.
+    pub hides_archived: bool,
+    /// A product whose last available piece this order takes is deactivated, whether or not it asks for that.
+    pub deactivates_sold_out: bool,
 }
 
 /// A placed order.
@@ -101,12 +112,15 @@ impl Command for PlaceOrder {
             }
             None => None,
         };
-        check_products(snapshot, &lines)?;
+        check_products(snapshot, &lines, self.customs)?;
         let mut draft = Draft::new(snapshot, context);
         let mut order = new_order(snapshot, context, &lines, self.allocate_at)?;
         order.user_id = user.map(|user| user.id);
         if order.allocate_at == AllocateAt::Creation {
             allocate(&mut draft, &mut order)?;
+            if self.customs.deactivates_sold_out {
+                order.items.iter().for_each(|item| draft.deactivate_sold_out(item.product_id));
+            }
         }
         draft.record(Event::OrderPlaced {
             order_id: order.id,
@@ -126,12 +140,19 @@ impl Command for PlaceOrder {
 }
 
 /// Refuses unknown, archived and inactive products, naming all of them.
-fn check_products(snapshot: &Snapshot, lines: &[OrderLine]) -> Result<(), Rejection> {
+fn check_products(
+    snapshot: &Snapshot,
+    lines: &[OrderLine],
+    customs: PlacingCustoms,
+) -> Result<(), Rejection> {
     let mut unknown = Vec::new();
     let mut inactive = Vec::new();
     for line in lines {
         match snapshot.product(line.product_id) {
             None => unknown.push(line.product_id),
+            Some(product) if customs.hides_archived && product.archived_at_us.is_some() => {
+                unknown.push(line.product_id);
+            }
             Some(product) if !product.is_active || product.archived_at_us.is_some() => {
                 inactive.push(line.product_id);
             }

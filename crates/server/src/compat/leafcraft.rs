@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{
     Action, AllocateAt, ChangeOrder, CreateProduct, Customs, Goal, Order, OrderChanged, OrderId, OrderLine,
-    PlaceOrder, ProductId, ProductWithStock, Rejection, Status,
+    PlaceOrder, PlacingCustoms, ProductId, ProductWithStock, Rejection, Status,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -285,6 +285,7 @@ async fn create_order(
         lines: order.items.iter().map(line).collect(),
         allocate_at: AllocateAt::Confirmation,
         status: Status::Pending,
+        customs: PlacingCustoms { hides_archived: true, ..PlacingCustoms::default() },
     };
     run::<Leafcraft, _>(&app, &caller, key, command, move |placed| {
         Ok(Reply::with_status(StatusCode::CREATED, &OrderBody::of(&placed.order, digits)))

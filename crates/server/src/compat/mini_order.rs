@@ -15,7 +15,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{
     Action, AllocateAt, ChangeOrder, CreateProduct, CreateUser, Customs, Denial, Goal, OrderChanged, OrderId,
-    OrderLine, PlaceOrder, ProductId, Rejection, Role, Status, UpdateProduct,
+    OrderLine, PlaceOrder, PlacingCustoms, ProductId, Rejection, Role, Status, UpdateProduct,
 };
 use utoipa_axum::routes;
 
@@ -279,6 +279,7 @@ async fn place_order(
         lines: order.items.0.iter().map(line).collect(),
         allocate_at: AllocateAt::Creation,
         status: Status::Pending,
+        customs: PlacingCustoms { hides_archived: true, ..PlacingCustoms::default() },
     };
     run::<MiniOrder, _>(&app, &caller, key, command, move |placed| {
         let data = OrderBody::of(&placed.order, digits);

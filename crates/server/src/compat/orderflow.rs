@@ -13,8 +13,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{
-    AllocateAt, CreateProduct, Order, OrderId, OrderItem, OrderLine, PlaceOrder, ProductId, ProductWithStock,
-    Rejection, Status, ToggleProduct, UpdateProduct,
+    AllocateAt, CreateProduct, Order, OrderId, OrderItem, OrderLine, PlaceOrder, PlacingCustoms, ProductId,
+    ProductWithStock, Rejection, Status, ToggleProduct, UpdateProduct,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -312,6 +312,7 @@ async fn create_order(
         lines: vec![line],
         allocate_at: AllocateAt::Creation,
         status: Status::Pending,
+        customs: PlacingCustoms { hides_archived: true, deactivates_sold_out: true },
     };
     run::<Orderflow, _>(&app, &caller, key, command, |placed| {
         Ok(Reply::with_status(StatusCode::CREATED, &OrderLineBody::first(&placed.order)))

@@ -1,8 +1,8 @@
 //! The sample months: customers order, staff work through what is open, goods come in.
 
 use domain::{
-    Action, Actor, AdjustStock, AllocateAt, ChangeOrder, Customs, Goal, Order, OrderLine, PlaceOrder, Status,
-    StockChange, StockLine, UserId,
+    Action, Actor, AdjustStock, AllocateAt, ChangeOrder, Customs, Goal, Order, OrderLine, PlaceOrder,
+    PlacingCustoms, Status, StockChange, StockLine, UserId,
 };
 
 use super::random::Random;
@@ -114,7 +114,8 @@ fn order(user_id: Option<UserId>, goods: &[Good], random: &mut Random) -> PlaceO
         let good = random.pick(goods, |good| good.opening);
         lines.extend(good.map(|good| OrderLine { product_id: good.id, quantity: 1 + random.below(3) }));
     }
-    PlaceOrder { user_id, lines, allocate_at: AllocateAt::Creation, status: Status::Pending }
+    let (allocate_at, status, customs) = (AllocateAt::Creation, Status::Pending, PlacingCustoms::default());
+    PlaceOrder { user_id, lines, allocate_at, status, customs }
 }
 
 /// What becomes of an order. One in ten is cancelled, one in eight is paid on account, after the goods have come.

@@ -128,6 +128,7 @@ async fn fill_orders(shop: &Shop, random: &mut Random) {
                 user_id: random.chance(85).then(|| UserId(1 + random.below(USERS))),
                 allocate_at: random.pick(&[AllocateAt::Creation, AllocateAt::Confirmation]),
                 status: random.pick(&[Status::Pending, Status::Pending, Status::Paid]),
+                customs: domain::PlacingCustoms::default(),
             };
             let mut context = shop.context();
             context.now_us = 2_000 + random.below(40);

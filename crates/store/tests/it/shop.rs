@@ -251,6 +251,7 @@ pub(crate) fn new_order(user_id: Option<UserId>, lines: &[(ProductId, i64)]) -> 
         lines: lines.iter().map(line).collect(),
         allocate_at: AllocateAt::Creation,
         status: Status::Pending,
+        customs: domain::PlacingCustoms::default(),
     }
 }
 

@@ -319,7 +319,7 @@ impl Model {
                 Some(true) => {}
             }
         }
-        let amount = self.price(&wants)?;
+        let amount = self.price(&wants, command.customs.hides_archived)?;
         let tag = |want: &(i64, i64)| (self.goods[&want.0].texts[0].clone(), self.goods[&want.0].price);
         let frozen = wants.iter().map(tag).collect();
         let late = command.allocate_at == AllocateAt::Confirmation;
@@ -339,6 +339,13 @@ impl Model {
         if !late || start != "pending" {
             self.take(&mut deal, &mut news)?;
         }
+        if !late && command.customs.deactivates_sold_out {
+            for (id, _) in &deal.wants {
+                if let Some(good) = self.goods.get_mut(id) {
+                    good.close_if_sold_out(*id, &mut news);
+                }
+            }
+        }
         if start != "pending" {
             news.push(("order_confirmed", id));
         }
@@ -349,8 +356,9 @@ impl Model {
         Ok(news)
     }
 
-    fn price(&self, wants: &[(i64, i64)]) -> Result<i64, &'static str> {
-        if wants.iter().any(|want| !self.goods.contains_key(&want.0)) {
+    fn price(&self, wants: &[(i64, i64)], blind: bool) -> Result<i64, &'static str> {
+        let seen = |id| self.goods.get(id).is_some_and(|good| !(blind && good.archived));
+        if !wants.iter().all(|want| seen(&want.0)) {
             return Err("PRODUCT_NOT_FOUND");
         }
         let goods = || wants.iter().map(|want| (&self.goods[&want.0], want.1));
@@ -472,11 +480,18 @@ impl Good {
         if self.shelf > self.low && left <= self.low {
             news.push(("stock_ran_low", id));
         }
-        if self.shelf > 0 && left == 0 && self.auto && self.active {
+        let ran_out = self.shelf > 0 && left == 0;
+        self.shelf = left;
+        if ran_out && self.auto {
+            self.close_if_sold_out(id, news);
+        }
+    }
+
+    fn close_if_sold_out(&mut self, id: i64, news: &mut News) {
+        if self.shelf == 0 && self.active {
             self.active = false;
             self.version += 1;
             news.push(("product_deactivated", id));
         }
-        self.shelf = left;
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use domain::{
     Action, Actor, AdjustStock, AllocateAt, ChangeOrder, Context, CreateProduct, CreateUser, Customs,
     DeleteProduct, ForgetAnswers, Goal, MAX_PRICE_CENTS, MAX_QUANTITY, MAX_STOCK, NextIds, NoteSecret,
-    OpenShop, OrderId, OrderLine, PlaceOrder, ProductId, RestoreProduct, RevokeSessions, Role, SetPassword,
-    Status, StockChange, StockLine, ToggleProduct, UpdateProduct, UpdateUser, UserId,
+    OpenShop, OrderId, OrderLine, PlaceOrder, PlacingCustoms, ProductId, RestoreProduct, RevokeSessions,
+    Role, SetPassword, Status, StockChange, StockLine, ToggleProduct, UpdateProduct, UpdateUser, UserId,
 };
 
 use crate::any::Any;
@@ -104,7 +104,8 @@ fn place(dice: &mut Dice, next: NextIds) -> Any {
     }
     let status = if dice.chance(85) { Status::Pending } else { dice.pick(Status::ALL) };
     let user_id = dice.maybe(20, |dice| user(dice, next));
-    PlaceOrder { user_id, lines, allocate_at: dice.pick(AllocateAt::ALL), status }.into()
+    let customs = PlacingCustoms { hides_archived: dice.chance(20), deactivates_sold_out: dice.chance(20) };
+    PlaceOrder { user_id, lines, allocate_at: dice.pick(AllocateAt::ALL), status, customs }.into()
 }
 
 fn change(dice: &mut Dice, next: NextIds) -> Any {

@@ -111,6 +111,7 @@ pub(crate) fn order(lines: &[(ProductId, i64)]) -> PlaceOrder {
         lines: lines.iter().map(line).collect(),
         allocate_at: AllocateAt::Creation,
         status: Status::Pending,
+        customs: domain::PlacingCustoms::default(),
     }
 }
 

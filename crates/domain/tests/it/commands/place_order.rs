@@ -1,8 +1,8 @@
 //! [`PlaceOrder`].
 
 use domain::{
-    Action, Actor, AllocateAt, Denial, MAX_ORDER_LINES, MAX_PRICE_CENTS, MAX_QUANTITY, PlaceOrder, ProductId,
-    Rejection, Shortage, Status, UserId,
+    Action, Actor, AllocateAt, Denial, MAX_ORDER_LINES, MAX_PRICE_CENTS, MAX_QUANTITY, PlaceOrder,
+    PlacingCustoms, ProductId, Rejection, Shortage, Status, UserId,
 };
 
 use super::{
@@ -128,6 +128,36 @@ fn notices_low_stock_and_the_last_piece() {
 }
 
 #[test]
+fn deactivates_what_it_sells_out_where_that_is_the_custom() {
+    let customs = PlacingCustoms { deactivates_sold_out: true, ..PlacingCustoms::default() };
+    let selling_out = |lines: &[(ProductId, i64)]| PlaceOrder { customs, ..order(lines) };
+    let mut shop = shop();
+    do_as(&mut shop, CYD, order(&[(APPLE, 9)]));
+    super::check(
+        &shop,
+        CLEO,
+        selling_out(&[(APPLE, 1)]),
+        Ok("product 1 v2 APPLE apple 100c low 2 inactive
+            order 3 v1 pending for 3: 1xapple@100 held, 1 for 100c
+            stock 1 allocated +0 +1 = 10/10 order 3
+            product_deactivated product=1 automatic=true
+            order_placed order=3 user=3 total_amount_cents=100 total_quantity=1"),
+    );
+    // What asks for it itself is not deactivated twice, and what is left over not at all.
+    check(
+        CLEO,
+        selling_out(&[(PEAR, 5), (APPLE, 1)]),
+        Ok("product 2 v2 PEAR pear 250c low 0 inactive auto
+            order 2 v1 pending for 3: 5xpear@250 held, 1xapple@100 held, 6 for 1350c
+            stock 2 allocated +0 +5 = 5/5 order 2
+            stock 1 allocated +0 +1 = 10/1 order 2
+            stock_ran_low product=2 available=0 threshold=0
+            product_deactivated product=2 automatic=true
+            order_placed order=2 user=3 total_amount_cents=1350 total_quantity=6"),
+    );
+}
+
+#[test]
 fn starts_where_staff_say() {
     check(
         STAFF,
@@ -183,6 +213,9 @@ fn refuses_products_that_take_no_orders() {
         Err(Rejection::ProductsNotFound(vec![UNKNOWN, other])),
     );
     check(CLEO, order(&[(NUT, 1), (APPLE, 1), (OLD, 1)]), Err(Rejection::ProductsInactive(vec![NUT, OLD])));
+    let hiding = PlacingCustoms { hides_archived: true, ..PlacingCustoms::default() };
+    let hidden = PlaceOrder { customs: hiding, ..order(&[(NUT, 1), (OLD, 1)]) };
+    check(CLEO, hidden, Err(Rejection::ProductsNotFound(vec![OLD])));
     // Before any stock is looked at, and whenever stock would be taken.
     check(CLEO, late(order(&[(NUT, 99)])), Err(Rejection::ProductsInactive(vec![NUT])));
 }

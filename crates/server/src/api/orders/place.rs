@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use domain::{MAX_ORDER_LINES, OrderLine, PlaceOrder, ProductId, Rejection, UserId};
+use domain::{MAX_ORDER_LINES, OrderLine, PlaceOrder, PlacingCustoms, ProductId, Rejection, UserId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -76,6 +76,7 @@ impl PlaceOrderBody {
             lines: self.items.iter().map(line).collect(),
             allocate_at,
             status: self.status.map_or(domain::Status::Pending, Into::into),
+            customs: PlacingCustoms::default(),
         })
     }
 }
