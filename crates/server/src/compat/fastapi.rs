@@ -186,6 +186,9 @@ impl<T: DeserializeOwned> FromRequest<App> for AccountBody<T> {
 /// Name and password, as a form or as JSON.
 pub(super) struct Form<T>(pub(super) T);
 
+/// Nothing of a login is repeated: even its name may be a password in the wrong place.
+const NOTHING: Echo = Echo::Only(&[]);
+
 impl<T: DeserializeOwned> FromRequest<App> for Form<T> {
     type Rejection = Problem;
 
@@ -194,11 +197,11 @@ impl<T: DeserializeOwned> FromRequest<App> for Form<T> {
         match format(&parts.headers, true) {
             // What curl sends when nobody told it that this is JSON.
             Ok(Format::Form) if !bytes.trim_ascii_start().starts_with(b"{") => {
-                let text = std::str::from_utf8(&bytes).map_err(|_| not_json(&bytes, ACCOUNT))?;
-                flaws::read_pairs(text, Place::Body, ACCOUNT).map(Self)
+                let text = std::str::from_utf8(&bytes).map_err(|_| not_json(&bytes, NOTHING))?;
+                flaws::read_pairs(text, Place::Body, NOTHING).map(Self)
             }
-            Ok(_) => flaws::read_json(&bytes, ACCOUNT).map(Self),
-            Err(_) => Err(not_json(&bytes, ACCOUNT)),
+            Ok(_) => flaws::read_json(&bytes, NOTHING).map(Self),
+            Err(_) => Err(not_json(&bytes, NOTHING)),
         }
     }
 }

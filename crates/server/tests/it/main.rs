@@ -9,6 +9,8 @@ mod any;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod browsers;
+#[cfg(test)]
 mod callers;
 #[cfg(test)]
 mod contracts;
