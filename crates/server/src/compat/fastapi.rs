@@ -11,7 +11,7 @@ use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Path, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
-use domain::{Command, Rejection};
+use domain::{Action, ChangeOrder, Command, Customs, Goal, OrderChanged, OrderId, Rejection};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -279,6 +279,29 @@ where
         Err(rejection) => Err(rejected::<C>(rejection)),
     };
     carry_out(app, caller, key.into().0, command, render).await
+}
+
+/// Confirms or cancels an order. What stands already is refused with `again`, for these contracts want it done once.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn change_order<C: Contract>(
+    app: &App,
+    caller: &request::Caller,
+    (id, action, customs): (i64, Action, Customs),
+    key: NoBody,
+    again: &'static str,
+    done: impl Fn(&OrderChanged) -> Reply + Send + 'static,
+) -> Result<Response, Problem> {
+    let command = ChangeOrder { order_id: OrderId(id), goal: Goal::Act(action), if_version: None, customs };
+    run::<C, _>(app, caller, key, command, move |outcome: &OrderChanged| {
+        if outcome.changed {
+            Ok(done(outcome))
+        } else {
+            Err(refusal(StatusCode::BAD_REQUEST, "INVALID_TRANSITION", again))
+        }
+    })
+    .await
 }
 
 /// The key of a request, if it has one.

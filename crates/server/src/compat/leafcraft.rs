@@ -13,14 +13,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{
-    Action, AllocateAt, ChangeOrder, CreateProduct, Customs, Goal, Order, OrderChanged, OrderId, OrderLine,
-    PlaceOrder, PlacingCustoms, ProductId, ProductWithStock, Rejection, Status,
+    Action, AllocateAt, CreateProduct, Customs, Goal, Order, OrderChanged, OrderLine, PlaceOrder,
+    PlacingCustoms, ProductId, ProductWithStock, Rejection, Status,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::fastapi::{Body, Contract, Form, Holder, NoBody, PathInt, Public, StaffHolder, refusal, run};
+use super::fastapi::{
+    Body, Contract, Form, Holder, NoBody, PathInt, Public, StaffHolder, change_order, refusal, run,
+};
 use super::login::{Credentials, Token, token};
 use super::openapi::{Detail, Invalid};
 use super::values::{Id, Money, Quantity, Shown, Text as _, Whole};
@@ -29,7 +31,6 @@ use crate::app::App;
 use crate::app::views::Scope;
 use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
-use crate::request::Caller;
 use crate::wire::values::ProductName;
 
 /// The words of this contract.
@@ -293,25 +294,9 @@ async fn create_order(
     .await
 }
 
-async fn change(
-    app: &App,
-    caller: &Caller,
-    id: i64,
-    key: NoBody,
-    action: Action,
-    (message, again): (&'static str, &'static str),
-) -> Result<Response, Problem> {
+fn customs(app: &App) -> Customs {
     let owner_confirms = app.settings().allocate_at == AllocateAt::Creation;
-    let customs = Customs { owner_confirms, ..Customs::default() };
-    let command = ChangeOrder { order_id: OrderId(id), goal: Goal::Act(action), if_version: None, customs };
-    run::<Leafcraft, _>(app, caller, key, command, move |outcome: &OrderChanged| {
-        if outcome.changed {
-            Ok(Reply::ok(&Message { message }))
-        } else {
-            Err(refusal(StatusCode::BAD_REQUEST, "INVALID_TRANSITION", again))
-        }
-    })
-    .await
+    Customs { owner_confirms, admits_foreign: false }
 }
 
 /// Confirm an order
@@ -327,7 +312,9 @@ async fn confirm_order(
     PathInt(id): PathInt,
     key: NoBody,
 ) -> Result<Response, Problem> {
-    change(&app, &caller, id, key, Action::Confirm, ("Order Confirmed successfully", NOT_PENDING)).await
+    let change = (id, Action::Confirm, customs(&app));
+    let done = |_: &OrderChanged| Reply::ok(&Message { message: "Order Confirmed successfully" });
+    change_order::<Leafcraft>(&app, &caller, change, key, NOT_PENDING, done).await
 }
 
 /// Cancel an order
@@ -343,5 +330,7 @@ async fn cancel_order(
     PathInt(id): PathInt,
     key: NoBody,
 ) -> Result<Response, Problem> {
-    change(&app, &caller, id, key, Action::Cancel, ("Order cancelled", "Orders cancelled already!")).await
+    let change = (id, Action::Cancel, customs(&app));
+    let done = |_: &OrderChanged| Reply::ok(&Message { message: "Order cancelled" });
+    change_order::<Leafcraft>(&app, &caller, change, key, "Orders cancelled already!", done).await
 }

@@ -14,8 +14,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{
-    Action, AllocateAt, ChangeOrder, CreateProduct, CreateUser, Customs, Denial, Goal, OrderChanged, OrderId,
-    OrderLine, PlaceOrder, PlacingCustoms, ProductId, Rejection, Role, Status, UpdateProduct,
+    Action, AllocateAt, CreateProduct, CreateUser, Customs, Denial, Goal, OrderLine, PlaceOrder,
+    PlacingCustoms, ProductId, Rejection, Role, Status, UpdateProduct,
 };
 use utoipa_axum::routes;
 
@@ -24,8 +24,8 @@ use self::bodies::{
     ProductChanges, User,
 };
 use super::fastapi::{
-    AccountBody, AdminHolder, Anyone, Body, Contract, Form, Holder, NoBody, PathInt, Public, Query, refusal,
-    run,
+    AccountBody, AdminHolder, Anyone, Body, Contract, Form, Holder, NoBody, PathInt, Public, Query,
+    change_order, run,
 };
 use super::login::{Credentials, Token, token};
 use super::openapi::{Detail, Failure, Invalid};
@@ -288,25 +288,8 @@ async fn place_order(
     .await
 }
 
-async fn change(
-    app: &App,
-    caller: &Caller,
-    id: i64,
-    key: NoBody,
-    action: Action,
-    (message, again): (&'static str, &'static str),
-) -> Result<Response, Problem> {
-    let customs = Customs { admits_foreign: true, ..Customs::default() };
-    let command = ChangeOrder { order_id: OrderId(id), goal: Goal::Act(action), if_version: None, customs };
-    run::<MiniOrder, _>(app, caller, key, command, move |outcome: &OrderChanged| {
-        if outcome.changed {
-            Ok(Envelope::reply(StatusCode::OK, message, Changed::of(outcome)))
-        } else {
-            Err(refusal(StatusCode::BAD_REQUEST, "INVALID_TRANSITION", again))
-        }
-    })
-    .await
-}
+/// Somebody else's order is refused as such here.
+const CUSTOMS: Customs = Customs { owner_confirms: false, admits_foreign: true };
 
 /// Confirm an order
 #[utoipa::path(patch, path = "/orders/{order_id}/confirm", tag = "orders", operation_id = "confirm_order",
@@ -319,8 +302,11 @@ async fn confirm_order(
     PathInt(id): PathInt,
     key: NoBody,
 ) -> Result<Response, Problem> {
-    let texts = ("Order confirmed successfully", "Order already confirmed");
-    change(&app, &caller, id, key, Action::Confirm, texts).await
+    let change = (id, Action::Confirm, CUSTOMS);
+    change_order::<MiniOrder>(&app, &caller, change, key, "Order already confirmed", |outcome| {
+        Envelope::reply(StatusCode::OK, "Order confirmed successfully", Changed::of(outcome))
+    })
+    .await
 }
 
 /// Cancel an order
@@ -336,6 +322,9 @@ async fn cancel_order(
     PathInt(id): PathInt,
     key: NoBody,
 ) -> Result<Response, Problem> {
-    let texts = ("Order cancelled successfully", "Order already cancelled");
-    change(&app, &known(caller), id, key, Action::Cancel, texts).await
+    let change = (id, Action::Cancel, CUSTOMS);
+    change_order::<MiniOrder>(&app, &known(caller), change, key, "Order already cancelled", |outcome| {
+        Envelope::reply(StatusCode::OK, "Order cancelled successfully", Changed::of(outcome))
+    })
+    .await
 }

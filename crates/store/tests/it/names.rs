@@ -22,18 +22,7 @@ fn delete(product_id: ProductId) -> DeleteProduct {
 
 /// An edit that changes nothing yet.
 fn edit(product_id: ProductId) -> UpdateProduct {
-    UpdateProduct {
-        product_id,
-        if_version: None,
-        sku: None,
-        name: None,
-        description: None,
-        price_cents: None,
-        is_active: None,
-        low_stock_threshold: None,
-        auto_deactivate: None,
-        available: None,
-    }
+    UpdateProduct::nothing(product_id)
 }
 
 fn rename(product_id: ProductId, name: &str) -> UpdateProduct {

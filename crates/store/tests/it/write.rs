@@ -9,18 +9,7 @@ use store::Verdict;
 use store::driver::Options;
 
 fn rename(product_id: ProductId, sku: &str) -> UpdateProduct {
-    UpdateProduct {
-        product_id,
-        if_version: None,
-        sku: Some(sku.to_owned()),
-        name: None,
-        description: None,
-        price_cents: None,
-        is_active: None,
-        low_stock_threshold: None,
-        auto_deactivate: None,
-        available: None,
-    }
+    UpdateProduct { sku: Some(sku.to_owned()), ..UpdateProduct::nothing(product_id) }
 }
 
 fn adjust(product_id: ProductId, change: StockChange) -> AdjustStock {

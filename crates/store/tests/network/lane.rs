@@ -295,18 +295,7 @@ impl Shop {
 }
 
 fn rename(product_id: ProductId, name: String) -> UpdateProduct {
-    UpdateProduct {
-        product_id,
-        if_version: None,
-        sku: None,
-        name: Some(name),
-        description: None,
-        price_cents: None,
-        is_active: None,
-        low_stock_threshold: None,
-        auto_deactivate: None,
-        available: None,
-    }
+    UpdateProduct { name: Some(name), ..UpdateProduct::nothing(product_id) }
 }
 
 fn take_in(product_id: ProductId, quantity: i64) -> AdjustStock {

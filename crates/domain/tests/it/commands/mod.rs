@@ -80,18 +80,7 @@ pub(crate) fn account(username: &str, role: Option<Role>) -> CreateUser {
 
 /// An edit that changes nothing yet.
 pub(crate) fn edit(product_id: ProductId) -> UpdateProduct {
-    UpdateProduct {
-        product_id,
-        if_version: None,
-        sku: None,
-        name: None,
-        description: None,
-        price_cents: None,
-        is_active: None,
-        low_stock_threshold: None,
-        auto_deactivate: None,
-        available: None,
-    }
+    UpdateProduct::nothing(product_id)
 }
 
 /// A change of an account that changes nothing yet.

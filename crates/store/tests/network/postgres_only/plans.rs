@@ -37,18 +37,7 @@ async fn write(shop: &Shop, turn: i64) {
         batch.add_keyed(shop.context(), Some(key), new_order(Some(UserId(turn)), &lines));
     }
     batch.add(shop.context(), act(OrderId(turn), Action::Pay));
-    let rename = UpdateProduct {
-        product_id: ProductId(first),
-        if_version: None,
-        sku: Some(format!("Q{turn}")),
-        name: None,
-        description: None,
-        price_cents: None,
-        is_active: None,
-        low_stock_threshold: None,
-        auto_deactivate: None,
-        available: None,
-    };
+    let rename = UpdateProduct { sku: Some(format!("Q{turn}")), ..UpdateProduct::nothing(ProductId(first)) };
     batch.add(shop.context(), rename);
     let change = StockChange::Increment(5);
     let line = StockLine { product_id: ProductId(first), change, reason: None, note: None };
