@@ -111,13 +111,14 @@ impl Print<'_> {
     fn canonical_order(self, model: &Model, deal: &Deal, id: i64) -> Value {
         let before: usize = model.deals.range(..id).map(|(_, deal)| deal.wants.len()).sum();
         let held = |id: i64| deal.holds.iter().find(|hold| hold.0 == id).map_or(0, |hold| hold.1);
-        let item = |(at, ((product, quantity), (name, price))): (usize, (&(i64, i64), &(String, i64)))| {
+        let items = deal.wants.iter().zip(&deal.frozen).zip(before + 1..);
+        let items = items.map(|(((product, quantity), (name, price)), id)| {
             json!({
-                "id": before + at + 1, "product_id": product, "quantity": quantity,
+                "id": id, "product_id": product, "quantity": quantity,
                 "price_cents_at_purchase": price, "product_name": name, "allocated": held(*product),
             })
-        };
-        let items: Vec<_> = deal.wants.iter().zip(&deal.frozen).enumerate().map(item).collect();
+        });
+        let items: Vec<_> = items.collect();
         let state = match deal.word {
             "pending" | "cancelled" => deal.word,
             "delivered" if deal.paid => "completed",

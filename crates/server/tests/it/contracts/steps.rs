@@ -111,12 +111,14 @@ pub(super) struct Step {
 const NAMES: [&str; 12] =
     ["apple", "Apple", "äpple", "a'pple", "pear", "fig", "quince", "plum", "kiwi", "lime", "date", "sloe"];
 
+const STARTS: [&str; 6] = ["pending", "pending", "pending", "pending", "confirmed", "paid"];
+
 fn product(dice: &mut Dice) -> i64 {
     if dice.percent(4) { 0 } else { 1 + dice.number(6) }
 }
 
 fn order(dice: &mut Dice) -> i64 {
-    if dice.percent(4) { 0 } else { 1 + dice.number(6) }
+    if dice.percent(10) { 0 } else { 1 + dice.number(6) }
 }
 
 fn name(dice: &mut Dice) -> &'static str {
@@ -129,7 +131,7 @@ fn price(dice: &mut Dice) -> i64 {
 
 /// Pieces, rarely an impossible number of them.
 fn pieces(dice: &mut Dice, usual: usize) -> i64 {
-    if dice.percent(3) { -1 } else { dice.number(usual) }
+    if dice.percent(5) { -1 } else { dice.number(usual) }
 }
 
 fn maybe<T>(dice: &mut Dice, percent: usize, make: impl FnOnce(&mut Dice) -> T) -> Option<T> {
@@ -139,7 +141,7 @@ fn maybe<T>(dice: &mut Dice, percent: usize, make: impl FnOnce(&mut Dice) -> T) 
 fn place(dice: &mut Dice, contract: Contract) -> What {
     let most = if contract == Contract::Orderflow { 1 } else { *dice.pick(&[1, 1, 2, 3, 4]) };
     let count = if most > 1 && dice.percent(4) { 0 } else { most };
-    let line = |dice: &mut Dice| (product(dice), if dice.percent(2) { 0 } else { 1 + dice.number(4) });
+    let line = |dice: &mut Dice| (product(dice), if dice.percent(3) { 0 } else { 1 + dice.number(4) });
     let lines = (0..count).map(|_| line(dice)).collect();
     if contract != Contract::Canonical {
         return What::Place { lines, owner: None, late: None, start: "pending" };
@@ -148,7 +150,7 @@ fn place(dice: &mut Dice, contract: Contract) -> What {
         lines,
         owner: maybe(dice, 20, |dice| Who::ALL[1 + dice.below(4)]),
         late: maybe(dice, 40, |dice| dice.percent(50)),
-        start: *dice.pick(&["pending", "pending", "pending", "pending", "confirmed", "paid"]),
+        start: STARTS[dice.below(STARTS.len())],
     }
 }
 
@@ -184,21 +186,22 @@ fn what(dice: &mut Dice, contract: Contract) -> What {
             15..18 => (&[C::Canonical, C::Orderflow], What::Toggle(product(dice))),
             18..20 => (&[C::Canonical, C::Inventory], What::Delete(product(dice))),
             20..22 => (&[C::Canonical], What::Restore(product(dice))),
-            22..29 => (&[C::Canonical, C::Inventory], What::Increment(product(dice), pieces(dice, 9))),
-            29..33 => (&[C::Canonical, C::Inventory], What::Decrement(product(dice), pieces(dice, 5))),
-            33..35 => (&[C::Canonical], What::Count(product(dice), dice.number(15))),
-            35..60 => (&[C::Canonical, C::Orderflow, C::MiniOrder, C::Leafcraft], place(dice, contract)),
-            60..67 => (&[C::Canonical, C::MiniOrder, C::Leafcraft], What::Act(Action::Cancel, order(dice))),
-            67..76 => (&[C::Canonical, C::MiniOrder, C::Leafcraft], What::Act(Action::Confirm, order(dice))),
-            76..84 => {
+            22..31 => (&[C::Canonical, C::Inventory], What::Increment(product(dice), pieces(dice, 9))),
+            31..36 => (&[C::Canonical, C::Inventory], What::Decrement(product(dice), pieces(dice, 5))),
+            36..38 => (&[C::Canonical], What::Count(product(dice), dice.number(15))),
+            38..70 => (&[C::Canonical, C::Orderflow, C::MiniOrder, C::Leafcraft], place(dice, contract)),
+            70..73 => (&[C::Canonical, C::MiniOrder, C::Leafcraft], What::Act(Action::Cancel, order(dice))),
+            73..77 => (&[C::Canonical, C::MiniOrder, C::Leafcraft], What::Act(Action::Confirm, order(dice))),
+            77..80 => {
                 let action = *dice.pick(&[Action::Pay, Action::Ship, Action::Deliver]);
                 (&[C::Canonical], What::Act(action, order(dice)))
             }
-            84..86 => (&[C::Canonical, C::Orderflow, C::Inventory], What::ReadProduct(product(dice))),
-            86..88 => (&[C::Canonical, C::Orderflow], What::ReadOrder(order(dice))),
-            88..91 => (&C::ALL, What::ListProducts),
-            91 => (&[C::Canonical, C::Inventory], What::ListLow),
-            92..95 => (&[C::Canonical, C::Orderflow, C::MiniOrder, C::Leafcraft], What::ListOrders),
+            80..83 => (&[C::Canonical, C::Orderflow, C::Inventory], What::ReadProduct(product(dice))),
+            83..86 => (&[C::Canonical, C::Orderflow], What::ReadOrder(order(dice))),
+            86..89 => (&C::ALL, What::ListProducts),
+            89 => (&[C::Canonical, C::Inventory], What::ListLow),
+            90..93 => (&[C::Canonical, C::Orderflow, C::MiniOrder, C::Leafcraft], What::ListOrders),
+            93..95 => (&[C::Leafcraft], create(dice)),
             _ => (&C::ALL, What::Again(dice.below(1_000))),
         };
         if known.contains(&contract) {
@@ -207,20 +210,47 @@ fn what(dice: &mut Dice, contract: Contract) -> What {
     }
 }
 
+/// What somebody does about the order that has just been placed, or about one that they take for it.
+fn follow_up(dice: &mut Dice, placed: &Step) -> Step {
+    use Contract as C;
+    let contract = match placed.contract {
+        C::Orderflow | C::Inventory => *dice.pick(&[C::Canonical, C::MiniOrder, C::Leafcraft]),
+        own if dice.percent(70) => own,
+        _ => *dice.pick(&[C::Canonical, C::MiniOrder, C::Leafcraft]),
+    };
+    let who = if dice.percent(50) { placed.who } else { *dice.pick(&Who::ALL) };
+    let action = match contract {
+        C::Canonical => *dice.pick(Action::ALL),
+        _ => *dice.pick(&[Action::Confirm, Action::Confirm, Action::Cancel]),
+    };
+    let which = if dice.percent(20) { order(dice) } else { 1 + dice.number(2) };
+    let what = What::Act(action, which);
+    Step { contract, who, what, keyed: dice.percent(20), slash: false, verb: dice.below(3) }
+}
+
 /// A play of so many requests, a pure function of the seed.
 pub(super) fn steps(seed: u64, count: usize) -> Vec<Step> {
     let mut dice = Dice(seed);
-    let step = |number: usize| {
+    let mut steps: Vec<Step> = Vec::new();
+    while steps.len() < count {
+        if let Some(placed) = steps.last()
+            && matches!(placed.what, What::Place { .. } | What::Act(..))
+            && dice.percent(40)
+        {
+            let next = follow_up(&mut dice, placed);
+            steps.push(next);
+            continue;
+        }
         // Only one of them sells all the way to the door.
         let contract = if dice.percent(15) { Contract::Canonical } else { *dice.pick(&Contract::ALL) };
         let mut who = *dice.pick(&[Who::Stranger, Who::Admin, Who::Admin, Who::Staff, Who::Ann, Who::Bob]);
         let mut what = what(&mut dice, contract);
-        if number < 6 {
+        if steps.len() < 6 {
             // Nothing comes of an empty shop.
             (who, what) = (Who::Admin, create(&mut dice));
         }
         let (keyed, slash) = (dice.percent(20), dice.percent(20));
-        Step { contract, who, what, keyed, slash, verb: dice.below(3) }
-    };
-    (0..count).map(step).collect()
+        steps.push(Step { contract, who, what, keyed, slash, verb: dice.below(3) });
+    }
+    steps
 }
