@@ -53,7 +53,12 @@ const REMARKS: [&str; 9] = [
 
 impl Document {
     pub(crate) fn new() -> Self {
-        Self(serde_json::from_str(&server::router::openapi().unwrap()).unwrap())
+        Self::of(&server::router::openapi().unwrap())
+    }
+
+    /// Any other document.
+    pub(crate) fn of(text: &str) -> Self {
+        Self(serde_json::from_str(text).unwrap())
     }
 
     pub(crate) fn json(&self) -> &Value {
