@@ -23,6 +23,8 @@ mod events;
 #[cfg(test)]
 mod facade_permissions;
 #[cfg(test)]
+mod facade_races;
+#[cfg(test)]
 mod forged_cursors;
 #[cfg(test)]
 mod harness;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method};
 use domain::{OrderId, ProductId};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -19,25 +19,25 @@ use tokio::task::JoinSet;
 use crate::harness::{Caller, TestApp};
 
 const ORDERS: &str = "/api/v1/orders";
-const CLIENTS: usize = 64;
+pub(crate) const CLIENTS: usize = 64;
 
 /// A client with a connection of its own.
-struct Racer {
-    number: usize,
+pub(crate) struct Racer {
+    pub(crate) number: usize,
     address: SocketAddr,
-    token: String,
+    pub(crate) token: Option<String>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
 /// What it was told.
-struct Told {
-    status: u16,
-    headers: HeaderMap,
-    text: String,
+pub(crate) struct Told {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Told {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
@@ -49,14 +49,29 @@ impl Told {
 impl Racer {
     fn new(caller: &Caller<'_>, number: usize) -> Self {
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { number, address: caller.app.address, token: caller.token.clone().unwrap(), client }
+        Self { number, address: caller.app.address, token: caller.token.clone(), client }
     }
 
     /// Posts, or says that the connection did not carry it through.
     async fn try_post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Option<Told> {
-        let mut request = hyper::Request::post(format!("http://{}{path}", self.address))
-            .header("authorization", format!("Bearer {}", self.token))
+        self.try_send(Method::POST, path, headers, body).await
+    }
+
+    /// Sends, or says that the connection did not carry it through.
+    pub(crate) async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Option<Told> {
+        let mut request = hyper::Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address))
             .header("content-type", "application/json");
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -81,13 +96,13 @@ impl Racer {
     }
 }
 
-fn order(lines: &[(i64, i64)]) -> Value {
+pub(crate) fn order(lines: &[(i64, i64)]) -> Value {
     let line = |(id, quantity): &(i64, i64)| json!({"product_id": id, "quantity": quantity});
     json!({"items": lines.iter().map(line).collect::<Vec<_>>()})
 }
 
 /// Lets so many clients run at the same time, each with a connection of its own; gives what each came to.
-async fn race<T, F>(caller: &Caller<'_>, clients: usize, run: impl Fn(Racer) -> F) -> Vec<T>
+pub(crate) async fn race<T, F>(caller: &Caller<'_>, clients: usize, run: impl Fn(Racer) -> F) -> Vec<T>
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
@@ -106,7 +121,7 @@ where
 }
 
 /// Pieces on hand and held by orders.
-async fn level(app: &TestApp, product: i64) -> (i64, i64) {
+pub(crate) async fn level(app: &TestApp, product: i64) -> (i64, i64) {
     let level = app.store.product(ProductId(product)).await.unwrap().unwrap().level;
     (level.on_hand, level.allocated)
 }
