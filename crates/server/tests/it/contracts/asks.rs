@@ -3,8 +3,8 @@
 use axum::http::Method;
 use domain::{
     Action, AdjustStock, AllocateAt, ChangeOrder, CreateProduct, Customs, DeleteProduct, Goal, OrderId,
-    OrderLine, PlaceOrder, ProductId, RestoreProduct, Status, StockChange, StockLine, ToggleProduct,
-    UpdateProduct, UserId,
+    OrderLine, PlaceOrder, PlacingCustoms, ProductId, RestoreProduct, Status, StockChange, StockLine,
+    ToggleProduct, UpdateProduct, UserId,
 };
 use serde_json::{Map, Value, json};
 
@@ -199,7 +199,11 @@ pub(super) fn command(contract: Contract, what: &What, usual: AllocateAt) -> Opt
             UpdateProduct {
                 name: edit.name.map(str::to_owned),
                 price_cents: edit.price.filter(|_| !no_price),
-                is_active: edit.active.filter(|_| !no_price),
+                // What reaches nothing in orderflow is inactive from then on.
+                is_active: match edit.stock {
+                    Some(0) if contract == C::Orderflow => Some(false),
+                    _ => edit.active.filter(|_| !no_price),
+                },
                 low_stock_threshold: edit.low.filter(|_| has_low),
                 available: edit.stock.filter(|_| contract != C::Canonical),
                 ..UpdateProduct::nothing(ProductId(*product))
@@ -225,6 +229,10 @@ pub(super) fn command(contract: Contract, what: &What, usual: AllocateAt) -> Opt
                 lines: lines.iter().map(line).collect(),
                 allocate_at,
                 status: Status::from_word(start)?,
+                customs: PlacingCustoms {
+                    hides_archived: contract != C::Canonical,
+                    deactivates_sold_out: contract == C::Orderflow,
+                },
             }
             .into()
         }

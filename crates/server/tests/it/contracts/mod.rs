@@ -39,6 +39,7 @@ const TRIALS: usize = 150;
 /// A model that is wrong on purpose. Each must be caught, or this would be a decoration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wrong {
+    ArchivedAreShown,
     CancelGivesTooMuch,
     CountsAreOnHand,
     ForeignOrdersAreHidden,
@@ -48,10 +49,12 @@ enum Wrong {
     NothingIsDeactivated,
     OwnersConfirmNothing,
     RepetitionsCount,
+    SoldOutStays,
 }
 
 impl Wrong {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
+        Self::ArchivedAreShown,
         Self::CancelGivesTooMuch,
         Self::CountsAreOnHand,
         Self::ForeignOrdersAreHidden,
@@ -61,6 +64,7 @@ impl Wrong {
         Self::NothingIsDeactivated,
         Self::OwnersConfirmNothing,
         Self::RepetitionsCount,
+        Self::SoldOutStays,
     ];
 
     /// Has the model play something else than what was asked.
@@ -76,6 +80,8 @@ impl Wrong {
             {
                 *allocate_at = AllocateAt::Creation;
             }
+            (Self::ArchivedAreShown, Any::PlaceOrder(order)) => order.customs.hides_archived = false,
+            (Self::SoldOutStays, Any::PlaceOrder(order)) => order.customs.deactivates_sold_out = false,
             (Self::NamesAreFree, Any::CreateProduct(CreateProduct { unique_name, .. })) => {
                 *unique_name = false;
             }

@@ -220,8 +220,8 @@ fn leafcraft(ask: &Ask, code: &'static str, model: &Model) -> Expected {
         _ => &[],
     };
     let first = |bad: &dyn Fn(i64) -> bool| lines.iter().find(|line| bad(line.0)).map_or(0, |line| line.0);
-    let unknown = |id: i64| !model.goods.contains_key(&id);
-    let closed = |id: i64| model.goods.get(&id).is_some_and(|good| good.archived || !good.active);
+    let unknown = |id: i64| model.goods.get(&id).is_none_or(|good| good.archived);
+    let closed = |id: i64| model.goods.get(&id).is_some_and(|good| !good.active);
     match (code, &ask.what) {
         ("VALIDATION_ERROR", What::Place { .. }) => said(400, "Order must need to have one item"),
         ("NAME_TAKEN", _) => said(400, "Product already exist"),
