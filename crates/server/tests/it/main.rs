@@ -21,6 +21,8 @@ mod early_answers;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod facade_lists;
+#[cfg(test)]
 mod facade_permissions;
 #[cfg(test)]
 mod facade_races;
