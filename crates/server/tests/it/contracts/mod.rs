@@ -34,7 +34,7 @@ const STEPS: usize = 1_000;
 const LISTED_EVERY: usize = 250;
 
 /// Most plays that are tried to make one that failed shorter.
-const TRIALS: usize = 150;
+const TRIALS: usize = 100;
 
 /// A model that is wrong on purpose. Each must be caught, or this would be a decoration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
