@@ -16,6 +16,7 @@ mod marker;
 mod plans;
 mod reads;
 mod rows;
+mod sums;
 mod tables;
 mod verify;
 mod views;

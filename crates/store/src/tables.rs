@@ -1,6 +1,6 @@
 //! The tables as the writer sees them: which columns it inserts, which it updates, and by which keys.
 
-use crate::driver::{Column, DeleteRows, Kind, TableRows, UpdateRows};
+use crate::driver::{AddRows, Column, DeleteRows, Kind, TableRows, UpdateRows};
 
 const fn int(name: &'static str) -> Column {
     (name, Kind::Int)
@@ -99,6 +99,24 @@ pub(crate) static INSERT_ITEMS: TableRows = TableRows {
 };
 pub(crate) static UPDATE_ITEMS: UpdateRows =
     UpdateRows { table: "order_items", key: &[int("order_id"), int("id")], set: &[int("allocated")] };
+pub(crate) static INSERT_SUMS: TableRows = TableRows {
+    table: "order_sums",
+    columns: &[
+        int("product_id"),
+        int("day"),
+        text("status"),
+        int("orders"),
+        int("amount_high"),
+        int("amount_low"),
+        int("quantity_high"),
+        int("quantity_low"),
+        int("first_id"),
+        int("last_id"),
+    ],
+    key: &["product_id", "day", "status"],
+};
+pub(crate) static ADD_SUMS: AddRows =
+    AddRows { rows: &INSERT_SUMS, least: &["first_id"], greatest: &["last_id"] };
 pub(crate) static INSERT_MOVEMENTS: TableRows = TableRows {
     table: "stock_movements",
     columns: &[

@@ -11,6 +11,8 @@
 //! | `{key N}` | a text of at most N characters that may be indexed |
 //! | `{prefix N}` | behind a column in an index: so many characters of a `{text}` are enough (all of it on databases that index whole texts) |
 //! | `{end}` | what follows the closing parenthesis of a table |
+//! | `{generated}` | behind the expression of a generated column: kept in the row where no index could have it otherwise (PostgreSQL), computed where no column can be kept that is added later (SQLite) or need not be (MySQL) |
+//! | `{div}` | between two integers: their quotient, rounded towards 0 |
 //! | `{clustered}` | the same for a table whose primary key is the order of its rows |
 
 use super::lexer::{Piece, pieces};
@@ -154,6 +156,11 @@ impl Expansion {
             ("end" | "clustered", Postgres) | ("for update", Sqlite) => "",
             ("end" | "clustered", MySql) => MYSQL_TABLE,
             ("for update", Postgres | MySql) => "FOR UPDATE",
+            ("generated", Sqlite | MySql) => "VIRTUAL",
+            ("generated", Postgres) => "STORED",
+            ("div", Sqlite | Postgres) => "/",
+            // There, / makes a decimal number.
+            ("div", MySql) => "DIV",
             _ => return self.macro_with_argument(name),
         };
         self.text.push_str(text);
@@ -307,6 +314,16 @@ mod tests {
             "CREATE INDEX i ON t (x )",
             "CREATE INDEX i ON t (x )",
             "CREATE INDEX i ON t (x (200))",
+        );
+    }
+
+    #[test]
+    fn what_is_computed_is_kept_where_it_must_be() {
+        check(
+            "ALTER TABLE t ADD COLUMN b {int} GENERATED ALWAYS AS (a {div} 2) {generated}",
+            "ALTER TABLE t ADD COLUMN b INTEGER GENERATED ALWAYS AS (a / 2) VIRTUAL",
+            "ALTER TABLE t ADD COLUMN b BIGINT GENERATED ALWAYS AS (a / 2) STORED",
+            "ALTER TABLE t ADD COLUMN b BIGINT GENERATED ALWAYS AS (a DIV 2) VIRTUAL",
         );
     }
 

@@ -43,6 +43,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "products_by_name",
         script: include_str!("../../migrations/0003_products_by_name.sql"),
     },
+    Migration {
+        version: 4,
+        name: "orders_at_scale",
+        script: include_str!("../../migrations/0004_orders_at_scale.sql"),
+    },
 ];
 
 /// A migration that was applied just now.

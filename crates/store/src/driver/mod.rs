@@ -24,7 +24,7 @@ mod value;
 pub use dialect::{Dialect, Kind};
 pub use migrate::AppliedMigration;
 pub use rows::{Cell, Rows};
-pub use set::{Column, DeleteRows, Sets, TableRows, UpdateRows};
+pub use set::{AddRows, Column, DeleteRows, Sets, TableRows, UpdateRows};
 pub use value::{Row, Value};
 
 use crate::StoreError;

@@ -17,7 +17,7 @@ use store::{IdempotencyKey, Verdict};
 use tokio::sync::Notify;
 
 /// All tables that hold something of a shop, with their keys.
-const TABLES: [(&str, &str); 11] = [
+const TABLES: [(&str, &str); 12] = [
     ("meta", "name"),
     ("counters", "name"),
     ("locations", "id"),
@@ -26,6 +26,7 @@ const TABLES: [(&str, &str); 11] = [
     ("stock_levels", "product_id, location_id"),
     ("orders", "id"),
     ("order_items", "order_id, id"),
+    ("order_sums", "product_id, day, status"),
     ("stock_movements", "product_id, id"),
     ("events", "id"),
     ("idempotency_keys", "principal, idem_key"),

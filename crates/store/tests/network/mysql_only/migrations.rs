@@ -9,10 +9,11 @@ use tokio::time::sleep;
 
 use super::cut;
 
-const SCRIPTS: [&str; 3] = [
+const SCRIPTS: [&str; 4] = [
     include_str!("../../../migrations/0001_initial.sql"),
     include_str!("../../../migrations/0002_batch_sequence.sql"),
     include_str!("../../../migrations/0003_products_by_name.sql"),
+    include_str!("../../../migrations/0004_orders_at_scale.sql"),
 ];
 
 /// The statements of all migrations.
@@ -70,8 +71,8 @@ async fn a_migration_that_was_killed_after_any_statement_goes_on() {
             transaction.execute_dynamic(&sql, &[]).await.unwrap();
         }
         transaction.commit().await.unwrap();
-        assert_eq!(database.missing_migrations().await.unwrap(), 3);
-        assert_eq!(database.migrate(1).await.unwrap().len(), 3, "after {done}");
+        assert_eq!(database.missing_migrations().await.unwrap(), 4);
+        assert_eq!(database.migrate(1).await.unwrap().len(), 4, "after {done}");
         assert_eq!(schema(&place).await, expected, "after {done}");
     }
 }
@@ -128,5 +129,5 @@ async fn a_table_of_somebody_else_is_not_taken_for_ours() {
     }
     beside.query_drop(format!("DROP TABLE {name}.users")).await.unwrap();
     beside.query_drop(format!("CREATE TABLE {name}.another (name TEXT)")).await.unwrap();
-    assert_eq!(database.migrate(1).await.unwrap().len(), 3);
+    assert_eq!(database.migrate(1).await.unwrap().len(), 4);
 }
