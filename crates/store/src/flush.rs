@@ -9,6 +9,7 @@ use domain::{
 };
 
 use crate::StoreError;
+use crate::catalogue::Catalogue;
 use crate::driver::{Cell, Rows, Sets, Transaction};
 use crate::job::{IdempotencyKey, KeptAnswer};
 use crate::load::NextLines;
@@ -35,6 +36,8 @@ pub(crate) const DEFAULT_LOCATION: i64 = 1;
 pub(crate) struct Pending {
     users: BTreeSet<UserId>,
     products: BTreeSet<ProductId>,
+    /// How the products that change were before the batch.
+    catalogue: Catalogue,
     erased: BTreeSet<ProductId>,
     levels: BTreeSet<ProductId>,
     /// Each with its status before the batch; a new one had none.
@@ -60,6 +63,9 @@ impl Pending {
                 // Of a new one there is nothing in the snapshot, not even that it was looked for.
                 let before = snapshot.orders.get(&order.id).and_then(Option::as_ref);
                 first.insert(before.map(Order::status));
+            }
+            if let Change::PutProduct(Product { id, .. }) | Change::EraseProduct(id) = change {
+                self.catalogue.note(*id, snapshot);
             }
             snapshot.apply(change);
             match change {
@@ -131,6 +137,8 @@ impl Pending {
         self.deletions(&mut sets, first);
         self.users(&mut sets, snapshot, first);
         self.products(&mut sets, snapshot, first);
+        self.catalogue.grams(&mut sets, snapshot);
+        self.catalogue.count(&mut sets, snapshot);
         self.orders(&mut sets, snapshot, first);
         self.movements(&mut sets, lines);
         self.events(&mut sets, lines);
@@ -180,7 +188,7 @@ impl Pending {
         let (mut new, mut old) = (Rows::new(), Rows::new());
         for user in self.users.iter().filter_map(|id| snapshot.user(*id)) {
             let key = domain::username_key(&user.username);
-            let search = user_search_text(user);
+            let search = user_search_text(&user.username, user.email.as_deref(), user.full_name.as_deref());
             let rows = if user.id.0 >= first.user { &mut new } else { &mut old };
             rows.push([
                 user.id.0.into(),
@@ -349,7 +357,7 @@ fn count(length: usize) -> i64 {
 }
 
 fn push_product(rows: &mut Rows, product: &Product) {
-    let search = search_text(product);
+    let search = search_text(&product.sku, &product.name);
     rows.push([
         product.id.0.into(),
         (&product.sku).into(),

@@ -50,6 +50,22 @@ pub(crate) static INSERT_PRODUCTS: TableRows =
 pub(crate) static UPDATE_PRODUCTS: UpdateRows =
     UpdateRows { table: "products", key: PRODUCTS.split_at(1).0, set: PRODUCTS.split_at(1).1 };
 pub(crate) static DELETE_PRODUCTS: DeleteRows = DeleteRows { table: "products", key: &[int("id")] };
+/// Older rows get their folded text from [`crate::refold`].
+pub(crate) static UPDATE_PRODUCT_SEARCH: UpdateRows =
+    UpdateRows { table: "products", key: &[int("id")], set: &[text("search_text")] };
+pub(crate) static UPDATE_USER_SEARCH: UpdateRows =
+    UpdateRows { table: "users", key: &[int("id")], set: &[text("search_text")] };
+pub(crate) static UPSERT_GRAMS: TableRows = TableRows {
+    table: "product_grams",
+    columns: &[text("gram"), int("product_id")],
+    key: &["gram", "product_id"],
+};
+pub(crate) static DELETE_GRAMS: DeleteRows =
+    DeleteRows { table: "product_grams", key: &[text("gram"), int("product_id")] };
+pub(crate) static INSERT_PRODUCT_COUNTS: TableRows =
+    TableRows { table: "product_counts", columns: &[int("shelf"), int("products")], key: &["shelf"] };
+pub(crate) static ADD_PRODUCT_COUNTS: AddRows =
+    AddRows { rows: &INSERT_PRODUCT_COUNTS, least: &[], greatest: &[] };
 pub(crate) static INSERT_LEVELS: TableRows = TableRows {
     table: "stock_levels",
     columns: &[int("product_id"), int("location_id"), int("on_hand"), int("allocated"), int("version")],

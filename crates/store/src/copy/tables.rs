@@ -2,8 +2,8 @@
 
 use crate::driver::{Column, Kind, TableRows, Value};
 use crate::tables::{
-    INSERT_EVENTS, INSERT_ITEMS, INSERT_LEVELS, INSERT_MOVEMENTS, INSERT_ORDERS, INSERT_PRODUCTS,
-    INSERT_SUMS, INSERT_USERS, UPSERT_ANSWERS, UPSERT_META,
+    INSERT_EVENTS, INSERT_ITEMS, INSERT_LEVELS, INSERT_MOVEMENTS, INSERT_ORDERS, INSERT_PRODUCT_COUNTS,
+    INSERT_PRODUCTS, INSERT_SUMS, INSERT_USERS, UPSERT_ANSWERS, UPSERT_GRAMS, UPSERT_META,
 };
 
 static LOCATIONS: TableRows =
@@ -16,10 +16,12 @@ static COUNTERS: TableRows =
 ///
 /// The counters come last. Until then the target has none, and no writer can do without: a server that had the target
 /// open when the copy began gets errors, and not a place among half of somebody else's rows.
-pub(super) static TABLES: [&TableRows; 12] = [
+pub(super) static TABLES: [&TableRows; 14] = [
     &LOCATIONS,
     &INSERT_USERS,
     &INSERT_PRODUCTS,
+    &UPSERT_GRAMS,
+    &INSERT_PRODUCT_COUNTS,
     &INSERT_LEVELS,
     &INSERT_ORDERS,
     &INSERT_ITEMS,
@@ -34,7 +36,7 @@ pub(super) static TABLES: [&TableRows; 12] = [
 /// Whether there are rows in this table before anybody has used the shop: migrations insert them. A copy takes the
 /// source's in their place.
 pub(super) fn is_prefilled(table: &TableRows) -> bool {
-    matches!(table.table, "locations" | "meta" | "counters")
+    matches!(table.table, "locations" | "product_counts" | "meta" | "counters")
 }
 
 /// Rows in the order of their key.

@@ -5,6 +5,7 @@ use domain::{ProductId, ProductWithStock};
 use super::filter::{Order, Select};
 use super::{aggregate, listing};
 use crate::driver::{Reader, Row};
+use crate::fold::fold;
 use crate::rows::{self, PRODUCT_WIDTH, product_columns};
 use crate::{Counted, Listing, ProductQuery, ProductSort, ProductView, Store, StoreError};
 
@@ -87,7 +88,7 @@ fn filtered(text: &'static str, query: &ProductQuery) -> Select {
         None => {}
     }
     if let Some(text) = &query.text {
-        select.filter_text(&["p.search_text"], &text.to_lowercase());
+        select.filter_text(&["p.search_text"], &fold(text));
     }
     select
 }

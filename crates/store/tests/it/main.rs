@@ -26,6 +26,8 @@ mod random_shop;
 #[cfg(test)]
 mod reads;
 #[cfg(test)]
+mod search;
+#[cfg(test)]
 mod shop;
 #[cfg(test)]
 mod sqlite_only;

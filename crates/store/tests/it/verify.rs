@@ -67,7 +67,11 @@ const DAMAGES: &[(&str, &str, &str)] = &[
     ("UPDATE stock_levels SET allocated = -1 WHERE product_id = 4", "level_range", "product 4"),
     ("UPDATE stock_levels SET allocated = 1 WHERE product_id = 4", "level_range", "product 4"),
     ("DELETE FROM stock_levels WHERE product_id = 4", "level_presence", "product 4 has no"),
-    ("INSERT INTO stock_levels VALUES (9, 1, 0, 0, 0)", "level_presence", "product 9, but no"),
+    (
+        "INSERT INTO stock_levels (product_id, location_id, on_hand, allocated, version) VALUES (9, 1, 0, 0, 0)",
+        "level_presence",
+        "product 9, but no",
+    ),
     (
         "UPDATE order_items SET allocated = 1 WHERE order_id = 1 AND product_id = 1",
         "allocation_sum",
@@ -154,4 +158,39 @@ async fn much_damage_is_told_in_few_words() {
     let of_orders = found.iter().filter(|one| one.check == "order_totals").count();
     assert_eq!((of_orders, found.len()), (50, 52), "and the sums of all orders, and of the product");
     assert!(shop.store.order(OrderId(1)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn damage_to_what_is_kept_for_reading_is_found() {
+    let shop = shop().await;
+    for damage in [
+        "UPDATE products SET name = 'another' WHERE id = 2",
+        "UPDATE products SET search_text = 'x', is_active = 0 WHERE id = 4",
+        "DELETE FROM product_grams WHERE gram = 'ame' AND product_id = 1",
+        "INSERT INTO product_grams (gram, product_id) VALUES ('xyz', 3)",
+        "UPDATE users SET username = 'Bob'",
+        "UPDATE product_counts SET products = 7 WHERE shelf = 0",
+        "DELETE FROM product_counts WHERE shelf = 1",
+    ] {
+        shop.sabotage(damage).await;
+    }
+    let found = shop.verify().await.discrepancies;
+    let found: Vec<_> = found.iter().map(|one| (one.check, one.finding.as_str())).collect();
+    let unfit = |id: i64| format!("product {id} is not found by its name and SKU, or by something else");
+    assert_eq!(
+        found,
+        [
+            ("product_counts", "7 products are counted on shelf 0, but there are 2"),
+            ("product_counts", "0 products are counted on shelf 1, but there are 1"),
+            ("product_search", &unfit(1)),
+            ("product_search", &unfit(2)),
+            ("product_search", &unfit(4)),
+            ("product_search", "product 3 is found by searches, but does not exist"),
+            ("user_search", "user 1 is not found by name and e-mail address"),
+        ]
+    );
+    // A gram too many.
+    let shop = self::shop().await;
+    shop.sabotage("INSERT INTO product_grams (gram, product_id) VALUES ('xyz', 2)").await;
+    assert_eq!(shop.verify().await.discrepancies.len(), 1);
 }
