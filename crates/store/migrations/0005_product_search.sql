@@ -24,16 +24,16 @@ INSERT INTO product_counts (shelf, products) SELECT 1, COUNT(*) FROM products WH
 INSERT INTO product_counts (shelf, products) SELECT 2, COUNT(*) FROM products WHERE shelf = 2;
 INSERT INTO product_counts (shelf, products) SELECT 3, COUNT(*) FROM products WHERE shelf = 3;
 
-CREATE INDEX products_by_shelf ON products (shelf, id);
+CREATE INDEX products_by_shelf ON products (shelf{and id});
 
 -- An index for each order that a list may have; by SKU there is one already. MySQL sorts by an index on names only if it
 -- holds them whole.
 {mysql} ALTER TABLE products MODIFY name {key 255} NOT NULL;
-CREATE INDEX products_by_name_and_id ON products (name, id);
+CREATE INDEX products_by_name_and_id ON products (name{and id});
 {mysql} DROP INDEX products_by_name ON products;
 {not mysql} DROP INDEX products_by_name;
-CREATE INDEX products_by_price ON products (price_cents, id);
-CREATE INDEX products_by_creation ON products (created_at_us, id);
+CREATE INDEX products_by_price ON products (price_cents{and id});
+CREATE INDEX products_by_creation ON products (created_at_us{and id});
 
 -- What can still be sold. Changed by every order, and so is the index: this is what the lists of low stock cost.
 ALTER TABLE stock_levels ADD COLUMN available {int} GENERATED ALWAYS AS (on_hand - allocated) {generated};

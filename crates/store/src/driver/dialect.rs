@@ -10,6 +10,7 @@
 //! | `{int}` `{text}` | the two types |
 //! | `{key N}` | a text of at most N characters that may be indexed |
 //! | `{prefix N}` | behind a column in an index: so many characters of a `{text}` are enough (all of it on databases that index whole texts) |
+//! | `{and id}` | the last column of an index that ends with the primary key; SQLite puts it there by itself |
 //! | `{end}` | what follows the closing parenthesis of a table |
 //! | `{generated}` | behind the expression of a generated column: kept in the row where no index could have it otherwise (PostgreSQL), computed where no column can be kept that is added later (SQLite) or need not be (MySQL) |
 //! | `{div}` | between two integers: their quotient, rounded towards 0 |
@@ -168,6 +169,8 @@ impl Expansion {
             ("div", Sqlite | Postgres) => "/",
             // There, / makes a decimal number.
             ("div", MySql) => "DIV",
+            ("and id", Sqlite) => "",
+            ("and id", Postgres | MySql) => ", id",
             ("mysql", MySql) | ("not mysql", Sqlite | Postgres) => "",
             _ => return self.macro_with_argument(name),
         };
@@ -333,6 +336,12 @@ mod tests {
             "ALTER TABLE t ADD COLUMN b BIGINT GENERATED ALWAYS AS (a / 2) STORED",
             "ALTER TABLE t ADD COLUMN b BIGINT GENERATED ALWAYS AS (a DIV 2) VIRTUAL",
         );
+    }
+
+    #[test]
+    fn an_index_ends_with_the_primary_key() {
+        let with_id = "CREATE INDEX i ON t (a, id)";
+        check("CREATE INDEX i ON t (a{and id})", "CREATE INDEX i ON t (a)", with_id, with_id);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 // Said so that the lints know that functions between the tests are tests too.
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod copy;
 #[cfg(test)]
 mod driver;
