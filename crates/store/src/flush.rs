@@ -1,19 +1,23 @@
 //! Writes what a batch decided, set-wise: one statement a table and kind of change, whatever the size of the batch.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Change, Effects, Fact, Movement, Order, OrderId, Product, ProductId, RecordedEvent, Snapshot, UserId,
+    Change, Effects, Fact, Movement, Order, OrderId, Product, ProductId, RecordedEvent, Snapshot, Status,
+    UserId,
 };
 
 use crate::StoreError;
+use crate::catalogue::Catalogue;
 use crate::driver::{Cell, Rows, Sets, Transaction};
 use crate::job::{IdempotencyKey, KeptAnswer};
 use crate::load::NextLines;
 use crate::marker::Marker;
 use crate::rows::{search_text, user_search_text};
+use crate::sums::SumChanges;
 use crate::tables::{
-    DELETE_LEVELS, DELETE_PRODUCTS, INSERT_EVENTS, INSERT_ITEMS, INSERT_LEVELS, INSERT_MOVEMENTS,
+    ADD_SUMS, DELETE_LEVELS, DELETE_PRODUCTS, INSERT_EVENTS, INSERT_ITEMS, INSERT_LEVELS, INSERT_MOVEMENTS,
     INSERT_ORDERS, INSERT_PRODUCTS, INSERT_USERS, UPDATE_COUNTERS, UPDATE_ITEMS, UPDATE_LEVELS,
     UPDATE_ORDERS, UPDATE_PRODUCTS, UPDATE_USERS, UPSERT_ANSWERS, UPSERT_META,
 };
@@ -32,9 +36,12 @@ pub(crate) const DEFAULT_LOCATION: i64 = 1;
 pub(crate) struct Pending {
     users: BTreeSet<UserId>,
     products: BTreeSet<ProductId>,
+    /// How the products that change were before the batch.
+    catalogue: Catalogue,
     erased: BTreeSet<ProductId>,
     levels: BTreeSet<ProductId>,
-    orders: BTreeSet<OrderId>,
+    /// Each with its status before the batch; a new one had none.
+    orders: BTreeMap<OrderId, Option<Status>>,
     movements: Vec<Movement>,
     events: Vec<RecordedEvent>,
     /// By principal and key. One that expires within the batch is written as it is in the end.
@@ -50,6 +57,16 @@ impl Pending {
     pub(crate) fn take(&mut self, snapshot: &mut Snapshot, effects: Effects) {
         self.tell_done();
         for change in &effects.changes {
+            if let Change::PutOrder(order) = change
+                && let Entry::Vacant(first) = self.orders.entry(order.id)
+            {
+                // Of a new one there is nothing in the snapshot, not even that it was looked for.
+                let before = snapshot.orders.get(&order.id).and_then(Option::as_ref);
+                first.insert(before.map(Order::status));
+            }
+            if let Change::PutProduct(Product { id, .. }) | Change::EraseProduct(id) = change {
+                self.catalogue.note(*id, snapshot);
+            }
             snapshot.apply(change);
             match change {
                 Change::PutUser(user) => drop(self.users.insert(user.id)),
@@ -60,7 +77,8 @@ impl Pending {
                     self.erased.insert(*id);
                 }
                 Change::PutLevel(level) => drop(self.levels.insert(level.product_id)),
-                Change::PutOrder(order) => drop(self.orders.insert(order.id)),
+                // Taken in above, before it was visible.
+                Change::PutOrder(_) => {}
                 Change::OpenShop { currency } => self.open_shop = Some(currency.clone()),
                 Change::NoteSecret { mark } => self.secret_mark = Some(mark.clone()),
                 Change::ForgetAnswers { before_us } => {
@@ -119,6 +137,8 @@ impl Pending {
         self.deletions(&mut sets, first);
         self.users(&mut sets, snapshot, first);
         self.products(&mut sets, snapshot, first);
+        self.catalogue.grams(&mut sets, snapshot);
+        self.catalogue.count(&mut sets, snapshot);
         self.orders(&mut sets, snapshot, first);
         self.movements(&mut sets, lines);
         self.events(&mut sets, lines);
@@ -168,7 +188,7 @@ impl Pending {
         let (mut new, mut old) = (Rows::new(), Rows::new());
         for user in self.users.iter().filter_map(|id| snapshot.user(*id)) {
             let key = domain::username_key(&user.username);
-            let search = user_search_text(user);
+            let search = user_search_text(&user.username, user.email.as_deref(), user.full_name.as_deref());
             let rows = if user.id.0 >= first.user { &mut new } else { &mut old };
             rows.push([
                 user.id.0.into(),
@@ -217,7 +237,10 @@ impl Pending {
     fn orders(&self, sets: &mut Sets, snapshot: &Snapshot, first: domain::NextIds) {
         let (mut new, mut old) = (Rows::new(), Rows::new());
         let (mut new_items, mut old_items) = (Rows::new(), Rows::new());
-        for order in self.orders.iter().filter_map(|id| snapshot.order(*id)) {
+        let mut sums = SumChanges::default();
+        for (id, before) in &self.orders {
+            let Some(order) = snapshot.order(*id) else { continue };
+            sums.move_order(order, *before);
             if order.id.0 >= first.order {
                 push_order(&mut new, &mut new_items, order);
             } else {
@@ -238,6 +261,7 @@ impl Pending {
         sets.update(&UPDATE_ITEMS, old_items);
         sets.insert(&INSERT_ORDERS, new);
         sets.insert(&INSERT_ITEMS, new_items);
+        sets.add(&ADD_SUMS, sums.into_rows());
     }
 
     fn movements(&self, sets: &mut Sets, lines: NextLines) {
@@ -333,7 +357,7 @@ fn count(length: usize) -> i64 {
 }
 
 fn push_product(rows: &mut Rows, product: &Product) {
-    let search = search_text(product);
+    let search = search_text(&product.sku, &product.name);
     rows.push([
         product.id.0.into(),
         (&product.sku).into(),

@@ -4,10 +4,12 @@
 //! whole shop to another database; [`driver`] is the narrow waist, the only module that names a database driver or a
 //! dialect.
 
+mod catalogue;
 pub mod copy;
 pub mod driver;
 mod error;
 mod flush;
+mod fold;
 mod gather;
 mod job;
 mod load;
@@ -15,7 +17,9 @@ mod marker;
 #[cfg(test)]
 mod plans;
 mod reads;
+mod refold;
 mod rows;
+mod sums;
 mod tables;
 mod verify;
 mod views;

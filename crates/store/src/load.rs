@@ -405,7 +405,7 @@ mod tests {
             (LEVELS, "SEARCH s USING PRIMARY KEY (product_id=?)"),
             (USERS, "SEARCH u USING INTEGER PRIMARY KEY"),
             (SKU_OWNERS, "SEARCH p USING COVERING INDEX sqlite_autoindex_products_1 (sku=?)"),
-            (NAME_HOLDERS, "SEARCH p USING INDEX products_by_name (name=?)"),
+            (NAME_HOLDERS, "SEARCH p USING INDEX products_by_name_and_id (name=?)"),
             (USERNAME_OWNERS, "SEARCH u USING COVERING INDEX sqlite_autoindex_users_1 (username_key=?)"),
             (EMAIL_OWNERS, "SEARCH u USING COVERING INDEX sqlite_autoindex_users_2 (email=?)"),
             (REFERENCES, "SEARCH i EXISTS USING COVERING INDEX order_items_by_product (product_id=?)"),

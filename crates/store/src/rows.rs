@@ -7,6 +7,7 @@ use domain::{
 
 use crate::StoreError;
 use crate::driver::Row;
+use crate::fold::fold;
 
 /// The columns of a user, in the order that [`user`] reads them.
 macro_rules! user_columns {
@@ -133,13 +134,11 @@ pub(crate) fn item(row: &mut Row, at: usize) -> Result<(OrderId, OrderItem), Sto
 }
 
 /// The text that the search of products looks into.
-pub(crate) fn search_text(product: &Product) -> String {
-    format!("{}\n{}", product.sku, product.name).to_lowercase()
+pub(crate) fn search_text(sku: &str, name: &str) -> String {
+    fold(&format!("{sku}\n{name}"))
 }
 
 /// The text that the search of users looks into.
-pub(crate) fn user_search_text(user: &User) -> String {
-    let (email, full_name) = (user.email.as_deref(), user.full_name.as_deref());
-    format!("{}\n{}\n{}", user.username, email.unwrap_or_default(), full_name.unwrap_or_default())
-        .to_lowercase()
+pub(crate) fn user_search_text(username: &str, email: Option<&str>, full_name: Option<&str>) -> String {
+    fold(&format!("{username}\n{}\n{}", email.unwrap_or_default(), full_name.unwrap_or_default()))
 }

@@ -1,6 +1,6 @@
 //! The tables as the writer sees them: which columns it inserts, which it updates, and by which keys.
 
-use crate::driver::{Column, DeleteRows, Kind, TableRows, UpdateRows};
+use crate::driver::{AddRows, Column, DeleteRows, Kind, TableRows, UpdateRows};
 
 const fn int(name: &'static str) -> Column {
     (name, Kind::Int)
@@ -50,6 +50,22 @@ pub(crate) static INSERT_PRODUCTS: TableRows =
 pub(crate) static UPDATE_PRODUCTS: UpdateRows =
     UpdateRows { table: "products", key: PRODUCTS.split_at(1).0, set: PRODUCTS.split_at(1).1 };
 pub(crate) static DELETE_PRODUCTS: DeleteRows = DeleteRows { table: "products", key: &[int("id")] };
+/// Older rows get their folded text from [`crate::refold`].
+pub(crate) static UPDATE_PRODUCT_SEARCH: UpdateRows =
+    UpdateRows { table: "products", key: &[int("id")], set: &[text("search_text")] };
+pub(crate) static UPDATE_USER_SEARCH: UpdateRows =
+    UpdateRows { table: "users", key: &[int("id")], set: &[text("search_text")] };
+pub(crate) static UPSERT_GRAMS: TableRows = TableRows {
+    table: "product_grams",
+    columns: &[text("gram"), int("product_id")],
+    key: &["gram", "product_id"],
+};
+pub(crate) static DELETE_GRAMS: DeleteRows =
+    DeleteRows { table: "product_grams", key: &[text("gram"), int("product_id")] };
+pub(crate) static INSERT_PRODUCT_COUNTS: TableRows =
+    TableRows { table: "product_counts", columns: &[int("shelf"), int("products")], key: &["shelf"] };
+pub(crate) static ADD_PRODUCT_COUNTS: AddRows =
+    AddRows { rows: &INSERT_PRODUCT_COUNTS, least: &[], greatest: &[] };
 pub(crate) static INSERT_LEVELS: TableRows = TableRows {
     table: "stock_levels",
     columns: &[int("product_id"), int("location_id"), int("on_hand"), int("allocated"), int("version")],
@@ -99,6 +115,24 @@ pub(crate) static INSERT_ITEMS: TableRows = TableRows {
 };
 pub(crate) static UPDATE_ITEMS: UpdateRows =
     UpdateRows { table: "order_items", key: &[int("order_id"), int("id")], set: &[int("allocated")] };
+pub(crate) static INSERT_SUMS: TableRows = TableRows {
+    table: "order_sums",
+    columns: &[
+        int("product_id"),
+        int("day"),
+        text("status"),
+        int("orders"),
+        int("amount_high"),
+        int("amount_low"),
+        int("quantity_high"),
+        int("quantity_low"),
+        int("first_id"),
+        int("last_id"),
+    ],
+    key: &["product_id", "day", "status"],
+};
+pub(crate) static ADD_SUMS: AddRows =
+    AddRows { rows: &INSERT_SUMS, least: &["first_id"], greatest: &["last_id"] };
 pub(crate) static INSERT_MOVEMENTS: TableRows = TableRows {
     table: "stock_movements",
     columns: &[

@@ -1,6 +1,10 @@
-//! Proves that the ledger adds up to the levels and the allocations to the open orders. Repairs nothing.
+//! Proves that the ledger adds up to the levels and the allocations to the open orders, and that what is kept for the
+//! sake of reading says the same as what it was made of. Repairs nothing.
+
+mod search;
 
 use crate::driver::{Reader, Row};
+use crate::sums::{ALL_PRODUCTS, day};
 use crate::{Discrepancy, Store, StoreError, VerifyReport};
 
 const COUNTS: &str = "SELECT (SELECT COUNT(*) FROM products), (SELECT COUNT(*) FROM orders), \
@@ -28,7 +32,10 @@ const CHECKS: &[Check] = &[
     Check { name: "item_references", sql: ITEM_REFERENCES, tell: tell_item_references },
     Check { name: "order_facts", sql: ORDER_FACTS, tell: tell_order_facts },
     Check { name: "order_totals", sql: ORDER_TOTALS, tell: tell_order_totals },
+    Check { name: "order_products", sql: ORDER_PRODUCTS, tell: tell_order_products },
+    Check { name: "order_sums", sql: ORDER_SUMS, tell: tell_order_sums },
     Check { name: "order_users", sql: ORDER_USERS, tell: tell_order_users },
+    Check { name: "product_counts", sql: PRODUCT_COUNTS, tell: tell_product_counts },
     Check { name: "counters", sql: COUNTERS, tell: tell_counters },
 ];
 
@@ -166,11 +173,62 @@ fn tell_order_totals(row: &Row) -> Result<String, StoreError> {
     ))
 }
 
+/// What counts the orders of a product counts its items.
+const ORDER_PRODUCTS: &str = "SELECT i.order_id, i.product_id FROM order_items i \
+     GROUP BY i.order_id, i.product_id HAVING COUNT(*) > 1 ORDER BY i.order_id, i.product_id LIMIT 50";
+
+fn tell_order_products(row: &Row) -> Result<String, StoreError> {
+    Ok(format!("order {} has more than one item of product {}", row.int(0)?, row.int(1)?))
+}
+
+/// What is kept against what is there, half by half: both are sums of the same halves.
+const ORDER_SUMS: &str = concat!(
+    "SELECT t.product_id, t.day, t.status, SUM(t.kept), SUM(t.orders) FROM ( \
+     SELECT s.product_id, s.day, s.status, s.orders AS kept, 0 AS orders, \
+     s.amount_high AS kept_ah, s.amount_low AS kept_al, s.quantity_high AS kept_qh, s.quantity_low AS kept_ql, \
+     0 AS ah, 0 AS al, 0 AS qh, 0 AS ql, s.first_id, s.last_id, NULL AS id FROM order_sums s \
+     UNION ALL SELECT 0, ",
+    day!(),
+    ", o.status, 0, 1, 0, 0, 0, 0, o.total_amount_cents >> 32, o.total_amount_cents & 4294967295, \
+     o.total_quantity >> 32, o.total_quantity & 4294967295, NULL, NULL, o.id FROM orders o \
+     UNION ALL SELECT i.product_id, ",
+    day!(),
+    ", o.status, 0, 1, 0, 0, 0, 0, o.total_amount_cents >> 32, o.total_amount_cents & 4294967295, \
+     o.total_quantity >> 32, o.total_quantity & 4294967295, NULL, NULL, o.id \
+     FROM order_items i JOIN orders o ON o.id = i.order_id) t \
+     GROUP BY t.product_id, t.day, t.status HAVING SUM(t.kept) <> SUM(t.orders) \
+     OR SUM(t.kept_ah) <> SUM(t.ah) OR SUM(t.kept_al) <> SUM(t.al) \
+     OR SUM(t.kept_qh) <> SUM(t.qh) OR SUM(t.kept_ql) <> SUM(t.ql) \
+     OR MIN(t.id) < MIN(t.first_id) OR MAX(t.id) > MAX(t.last_id) \
+     ORDER BY t.product_id, t.day, t.status LIMIT 50"
+);
+
+fn tell_order_sums(row: &Row) -> Result<String, StoreError> {
+    let (product, day, status) = (row.int(0)?, row.int(1)?, row.as_text(2)?);
+    let of = if product == ALL_PRODUCTS { String::new() } else { format!(" of product {product}") };
+    Ok(format!(
+        "the sums kept for orders{of} that were placed on day {day} and are {status} do not agree with the {} orders \
+         there are; they count {}",
+        row.int(4)?,
+        row.int(3)?
+    ))
+}
+
 const ORDER_USERS: &str = "SELECT o.id, o.user_id FROM orders o LEFT JOIN users u ON u.id = o.user_id \
      WHERE o.user_id IS NOT NULL AND u.id IS NULL ORDER BY o.id LIMIT 50";
 
 fn tell_order_users(row: &Row) -> Result<String, StoreError> {
     Ok(format!("order {} belongs to user {}, who does not exist", row.int(0)?, row.int(1)?))
+}
+
+const PRODUCT_COUNTS: &str = "SELECT t.shelf, SUM(t.counted), SUM(t.products) FROM ( \
+     SELECT c.shelf, c.products AS counted, 0 AS products FROM product_counts c UNION ALL \
+     SELECT p.shelf, 0, 1 FROM products p) t \
+     GROUP BY t.shelf HAVING SUM(t.counted) <> SUM(t.products) ORDER BY t.shelf LIMIT 50";
+
+fn tell_product_counts(row: &Row) -> Result<String, StoreError> {
+    let (shelf, counted, products) = (row.int(0)?, row.int(1)?, row.int(2)?);
+    Ok(format!("{counted} products are counted on shelf {shelf}, but there are {products}"))
 }
 
 /// Erased products live on in the ledger and the events, so their ids count too.
@@ -226,5 +284,6 @@ async fn examine(reader: &mut Reader) -> Result<VerifyReport, StoreError> {
             report.discrepancies.push(Discrepancy { check: check.name, finding });
         }
     }
+    search::examine(reader, &mut report.discrepancies).await?;
     Ok(report)
 }

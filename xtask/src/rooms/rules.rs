@@ -43,6 +43,7 @@ const DEPENDENCIES: [(&str, Allowed); 6] = [
             "serde_json",
             "thiserror",
             "tokio",
+            "unicode-normalization",
         ]),
     ),
     (

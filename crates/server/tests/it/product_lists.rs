@@ -47,6 +47,8 @@ async fn filters_narrow_the_list() {
         ("?q=b-2", &[1]),
         ("?q=%C3%A9clair", &[5]),
         ("?q=%C3%84-5", &[5]),
+        ("?q=ECLA", &[5]),
+        ("?q=a-5", &[5]),
         // What LIKE understands is looked for as it stands.
         ("?q=%25", &[3]),
         ("?q=_", &[3]),
@@ -167,4 +169,26 @@ async fn a_query_that_is_wrong_is_refused_by_parameter() {
     {
         staff.get(&format!("{PRODUCTS}/low-stock{query}")).await.invalid(fields);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_says_how_many_there_are_if_it_is_asked() {
+    let app = TestApp::start().await;
+    let staff = app.admin().await;
+    stocked(&staff).await;
+    for (query, total) in [
+        ("?limit=2&include=total", json!(7)),
+        ("?limit=2&page=2&include=total&active=false", json!(2)),
+        ("?limit=1&include=total&q=tea", json!(3)),
+        ("?include=total&low_stock=false", json!(3)),
+        ("?include=total&archived=true", json!(0)),
+        ("/low-stock?include=total&limit=1", json!(4)),
+        ("?limit=2", Value::Null),
+        ("/low-stock", Value::Null),
+    ] {
+        let list = staff.get(&format!("{PRODUCTS}{query}")).await.expect(200);
+        assert_eq!(list["total"], total, "{query}");
+        assert_eq!(list.as_object().unwrap().contains_key("total"), !total.is_null(), "{query}");
+    }
+    staff.get(&format!("{PRODUCTS}?include=sum")).await.expect(400);
 }

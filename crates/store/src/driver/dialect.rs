@@ -10,8 +10,12 @@
 //! | `{int}` `{text}` | the two types |
 //! | `{key N}` | a text of at most N characters that may be indexed |
 //! | `{prefix N}` | behind a column in an index: so many characters of a `{text}` are enough (all of it on databases that index whole texts) |
+//! | `{and id}` | the last column of an index that ends with the primary key; SQLite puts it there by itself |
 //! | `{end}` | what follows the closing parenthesis of a table |
+//! | `{generated}` | behind the expression of a generated column: kept in the row where no index could have it otherwise (PostgreSQL), computed where no column can be kept that is added later (SQLite) or need not be (MySQL) |
+//! | `{div}` | between two integers: their quotient, rounded towards 0 |
 //! | `{clustered}` | the same for a table whose primary key is the order of its rows |
+//! | `{mysql}` `{not mysql}` | before a statement of a migration: only on MySQL and MariaDB, or only on the others |
 
 use super::lexer::{Piece, pieces};
 use crate::StoreError;
@@ -78,6 +82,12 @@ impl Dialect {
     /// [`StoreError::Misuse`] for an unknown or unfinished macro.
     pub fn expand<'a>(self, sql: &'a str) -> Result<Cow<'a, str>, StoreError> {
         self.expand_with(sql, RowSource::Json)
+    }
+
+    /// Whether a statement of a migration is for this database; see `{mysql}`.
+    pub(super) fn wants(self, statement: &str) -> bool {
+        let is_for_others = if self == Self::MySql { "{not mysql}" } else { "{mysql}" };
+        !statement.starts_with(is_for_others)
     }
 
     /// The same for a server that rows reach in this way.
@@ -154,6 +164,14 @@ impl Expansion {
             ("end" | "clustered", Postgres) | ("for update", Sqlite) => "",
             ("end" | "clustered", MySql) => MYSQL_TABLE,
             ("for update", Postgres | MySql) => "FOR UPDATE",
+            ("generated", Sqlite | MySql) => "VIRTUAL",
+            ("generated", Postgres) => "STORED",
+            ("div", Sqlite | Postgres) => "/",
+            // There, / makes a decimal number.
+            ("div", MySql) => "DIV",
+            ("and id", Sqlite) => "",
+            ("and id", Postgres | MySql) => ", id",
+            ("mysql", MySql) | ("not mysql", Sqlite | Postgres) => "",
             _ => return self.macro_with_argument(name),
         };
         self.text.push_str(text);
@@ -308,6 +326,34 @@ mod tests {
             "CREATE INDEX i ON t (x )",
             "CREATE INDEX i ON t (x (200))",
         );
+    }
+
+    #[test]
+    fn what_is_computed_is_kept_where_it_must_be() {
+        check(
+            "ALTER TABLE t ADD COLUMN b {int} GENERATED ALWAYS AS (a {div} 2) {generated}",
+            "ALTER TABLE t ADD COLUMN b INTEGER GENERATED ALWAYS AS (a / 2) VIRTUAL",
+            "ALTER TABLE t ADD COLUMN b BIGINT GENERATED ALWAYS AS (a / 2) STORED",
+            "ALTER TABLE t ADD COLUMN b BIGINT GENERATED ALWAYS AS (a DIV 2) VIRTUAL",
+        );
+    }
+
+    #[test]
+    fn an_index_ends_with_the_primary_key() {
+        let with_id = "CREATE INDEX i ON t (a, id)";
+        check("CREATE INDEX i ON t (a{and id})", "CREATE INDEX i ON t (a)", with_id, with_id);
+    }
+
+    #[test]
+    fn a_statement_may_be_for_some_databases_alone() {
+        let (one, other) = ("{mysql} DROP INDEX i ON t", "{not mysql} DROP INDEX i");
+        for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::MySql] {
+            let wanted: Vec<_> = [one, other].into_iter().filter(|sql| dialect.wants(sql)).collect();
+            let is_mysql = dialect == Dialect::MySql;
+            assert_eq!(wanted, [if is_mysql { one } else { other }]);
+            let expected = if is_mysql { " DROP INDEX i ON t" } else { " DROP INDEX i" };
+            assert_eq!(dialect.expand(wanted[0]).unwrap(), expected);
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod value;
 pub use dialect::{Dialect, Kind};
 pub use migrate::AppliedMigration;
 pub use rows::{Cell, Rows};
-pub use set::{Column, DeleteRows, Sets, TableRows, UpdateRows};
+pub use set::{AddRows, Column, DeleteRows, Sets, TableRows, UpdateRows};
 pub use value::{Row, Value};
 
 use crate::StoreError;
@@ -231,21 +231,13 @@ impl Database {
         Ok(Transaction { connection })
     }
 
-    /// Brings the schema to the version this program was built with, and says which migrations that took.
-    /// `now_us` is the time to note for them, in microseconds since 1970 UTC. Does nothing when there is nothing to do.
-    ///
-    /// # Errors
-    /// [`StoreError::Migration`] when the schema is newer than this program, or an applied migration has been edited
-    /// since; then, and on every other error, nothing was changed.
-    pub async fn migrate(&self, now_us: i64) -> Result<Vec<AppliedMigration>, StoreError> {
+    /// The steps of [`Database::migrate`] that are SQL alone.
+    pub(crate) async fn migrate_schema(&self, now_us: i64) -> Result<Vec<AppliedMigration>, StoreError> {
         migrate::migrate(self, migrate::MIGRATIONS, now_us).await
     }
 
-    /// How many migrations [`Database::migrate`] would apply. Changes nothing.
-    ///
-    /// # Errors
-    /// As [`Database::migrate`].
-    pub async fn missing_migrations(&self) -> Result<usize, StoreError> {
+    /// How many migrations [`Database::migrate_schema`] would apply. Changes nothing.
+    pub(crate) async fn missing_in_schema(&self) -> Result<usize, StoreError> {
         migrate::missing(self, migrate::MIGRATIONS).await
     }
 

@@ -38,11 +38,39 @@ pub struct DeleteRows {
     pub key: &'static [Column],
 }
 
+/// Rows whose numbers are added to those of the row with the same key. All columns are numbers but those of the key.
+#[derive(Debug)]
+pub struct AddRows {
+    /// The table.
+    pub rows: &'static TableRows,
+    /// The columns of which the smaller value is kept.
+    pub least: &'static [&'static str],
+    /// The columns of which the greater value is kept.
+    pub greatest: &'static [&'static str],
+}
+
+impl AddRows {
+    /// What a column is set to where the key exists, given the name of the new value.
+    fn merged(&self, name: &str, new: &str, dialect: Dialect) -> String {
+        let old = format!("{}.{name}", self.rows.table);
+        let (least, greatest) =
+            if dialect == Dialect::Sqlite { ("MIN", "MAX") } else { ("LEAST", "GREATEST") };
+        if self.least.contains(&name) {
+            format!("{name} = {least}({old}, {new})")
+        } else if self.greatest.contains(&name) {
+            format!("{name} = {greatest}({old}, {new})")
+        } else {
+            format!("{name} = {old} + {new}")
+        }
+    }
+}
+
 /// A set statement: what to do with which rows. Two with the same address of the description are the same.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum SetStatement {
     Insert(&'static TableRows),
     Upsert(&'static TableRows),
+    Add(&'static AddRows),
     Update(&'static UpdateRows),
     Delete(&'static DeleteRows),
 }
@@ -55,6 +83,7 @@ impl SetStatement {
             Self::Upsert(rows) => (std::ptr::from_ref(rows).addr(), 1),
             Self::Update(rows) => (std::ptr::from_ref(rows).addr(), 2),
             Self::Delete(rows) => (std::ptr::from_ref(rows).addr(), 3),
+            Self::Add(rows) => (std::ptr::from_ref(rows).addr(), 4),
         }
     }
 
@@ -62,6 +91,7 @@ impl SetStatement {
     pub(super) fn width(self) -> usize {
         match self {
             Self::Insert(rows) | Self::Upsert(rows) => rows.columns.len(),
+            Self::Add(rows) => rows.rows.columns.len(),
             Self::Update(rows) => rows.key.len() + rows.set.len(),
             Self::Delete(rows) => rows.key.len(),
         }
@@ -72,6 +102,7 @@ impl SetStatement {
         let sql = match self {
             Self::Insert(rows) => insert(rows),
             Self::Upsert(rows) => upsert(rows, dialect),
+            Self::Add(rows) => add(rows, dialect),
             Self::Update(rows) => update(rows, dialect),
             Self::Delete(rows) => delete(rows, dialect),
         };
@@ -100,6 +131,11 @@ impl Sets {
     /// Inserts the rows; one whose key exists already replaces the other columns there. A key may come once.
     pub fn upsert(&mut self, table: &'static TableRows, rows: Rows) {
         self.push(SetStatement::Upsert(table), rows);
+    }
+
+    /// Inserts the rows; the numbers of one whose key exists already are added to those there. A key may come once.
+    pub fn add(&mut self, table: &'static AddRows, rows: Rows) {
+        self.push(SetStatement::Add(table), rows);
     }
 
     /// Updates the rows with these keys, which must all be there. A key may come once.
@@ -156,6 +192,7 @@ pub(super) fn single_sql(statement: SetStatement) -> String {
     match statement {
         SetStatement::Insert(rows) => insert(rows),
         SetStatement::Upsert(rows) => insert(rows) + &on_conflict(rows),
+        SetStatement::Add(add) => insert(add.rows) + &on_conflict_add(add, Dialect::Sqlite),
         SetStatement::Update(rows) => format!(
             "UPDATE {} SET {} WHERE {}",
             rows.table,
@@ -171,12 +208,23 @@ pub(super) fn single_sql(statement: SetStatement) -> String {
 /// What SQLite and PostgreSQL do with a row whose key exists.
 fn on_conflict(rows: &TableRows) -> String {
     let key = rows.key.join(", ");
-    let values: Vec<_> = names(rows.columns).filter(|name| !rows.key.contains(name)).collect();
+    let values: Vec<_> = values(rows).collect();
     if values.is_empty() {
         return format!(" ON CONFLICT ({key}) DO NOTHING");
     }
     let set = list(values, ", ", |name| format!("{name} = excluded.{name}"));
     format!(" ON CONFLICT ({key}) DO UPDATE SET {set}")
+}
+
+/// What SQLite and PostgreSQL do with a row whose numbers are to be added.
+fn on_conflict_add(add: &AddRows, dialect: Dialect) -> String {
+    let set = list(values(add.rows), ", ", |name| add.merged(name, &format!("excluded.{name}"), dialect));
+    format!(" ON CONFLICT ({}) DO UPDATE SET {set}", add.rows.key.join(", "))
+}
+
+/// The columns that are not of the key.
+fn values(rows: &TableRows) -> impl Iterator<Item = &'static str> {
+    names(rows.columns).filter(|name| !rows.key.contains(name))
 }
 
 /// `{rows:a int, b text} r`
@@ -218,9 +266,22 @@ fn upsert(rows: &TableRows, dialect: Dialect) -> String {
     format!("{insert} {}", on_duplicate_key(rows, |name| format!("{name} = r.{name}")))
 }
 
+fn add(add: &AddRows, dialect: Dialect) -> String {
+    let insert = insert(add.rows);
+    if dialect != Dialect::MySql {
+        return format!("{insert} WHERE true{}", on_conflict_add(add, dialect));
+    }
+    format!("{insert} {}", on_duplicate_key_add(add, |name| format!("r.{name}")))
+}
+
+/// What MySQL does with a row whose numbers are to be added, given what it calls a new value.
+pub(super) fn on_duplicate_key_add(add: &AddRows, new: impl Fn(&str) -> String) -> String {
+    on_duplicate_key(add.rows, |name| add.merged(name, &new(name), Dialect::MySql))
+}
+
 /// What MySQL does with a row whose key exists.
 pub(super) fn on_duplicate_key(rows: &TableRows, assignment: impl Fn(&str) -> String) -> String {
-    let mut values: Vec<_> = names(rows.columns).filter(|name| !rows.key.contains(name)).collect();
+    let mut values: Vec<_> = values(rows).collect();
     if values.is_empty() {
         // MySQL has no DO NOTHING; setting the key to itself changes nothing.
         values = rows.key.to_vec();
@@ -272,6 +333,15 @@ mod tests {
         key: &["a", "b"],
     };
     static KEYS: TableRows = TableRows { table: "seen", columns: &[("a", Kind::Int)], key: &["a"] };
+    static TALLY: AddRows = AddRows {
+        rows: &TableRows {
+            table: "tally",
+            columns: &[("a", Kind::Int), ("n", Kind::Int), ("least", Kind::Int), ("most", Kind::Int)],
+            key: &["a"],
+        },
+        least: &["least"],
+        greatest: &["most"],
+    };
     static CHANGE: UpdateRows = UpdateRows {
         table: "stock",
         key: &[("a", Kind::Int)],
@@ -315,6 +385,43 @@ mod tests {
             &format!("{text} {SQLITE_ROWS} {conflict}"),
             &format!("{text} {POSTGRES_ROWS} {conflict}"),
             &format!("{text} {MYSQL_ROWS} ON DUPLICATE KEY UPDATE note = r.note"),
+        );
+    }
+
+    #[test]
+    fn adding_in_three_dialects() {
+        let text = "INSERT INTO tally (a, n, least, most) SELECT r.a, r.n, r.least, r.most FROM";
+        let set = |new: &str, least: &str, greatest: &str| {
+            format!(
+                "n = tally.n + {new}.n, least = {least}(tally.least, {new}.least), \
+                 most = {greatest}(tally.most, {new}.most)"
+            )
+        };
+        let conflict = "ON CONFLICT (a) DO UPDATE SET";
+        check(
+            SetStatement::Add(&TALLY),
+            &format!(
+                "{text} (SELECT value->>0 AS a, value->>1 AS n, value->>2 AS least, value->>3 AS most \
+                 FROM jsonb_each(?)) r WHERE true {conflict} {}",
+                set("excluded", "MIN", "MAX")
+            ),
+            &format!(
+                "{text} (SELECT (e->>0)::bigint AS a, (e->>1)::bigint AS n, (e->>2)::bigint AS least, \
+                 (e->>3)::bigint AS most FROM jsonb_array_elements($1::jsonb) e) r WHERE true {conflict} {}",
+                set("excluded", "LEAST", "GREATEST")
+            ),
+            &format!(
+                "{text} JSON_TABLE(?, '$[*]' COLUMNS(a BIGINT PATH '$[0]', n BIGINT PATH '$[1]', \
+                 least BIGINT PATH '$[2]', most BIGINT PATH '$[3]')) r ON DUPLICATE KEY UPDATE {}",
+                set("r", "LEAST", "GREATEST")
+            ),
+        );
+        assert_eq!(
+            single_sql(SetStatement::Add(&TALLY)),
+            format!(
+                "INSERT INTO tally (a, n, least, most) VALUES (?1, ?2, ?3, ?4) {conflict} {}",
+                set("excluded", "MIN", "MAX")
+            )
         );
     }
 

@@ -5,9 +5,9 @@
 use crate::driver::Value;
 use crate::{Page, SortValue, Start, StoreError};
 
-/// The longest text that is searched for, in bytes; no stored name is as long, and the databases have limits of
-/// their own for patterns.
-const MAX_SEARCH_BYTES: usize = 4096;
+/// The longest text that is searched for, in bytes; no stored name is as long, even folded, and the databases have limits
+/// of their own for patterns.
+pub(super) const MAX_SEARCH_BYTES: usize = 8192;
 
 /// A query in the making.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ impl Select {
         }
     }
 
-    /// Keeps the rows in which one of the columns contains the text. Columns and text are in lower case already.
+    /// Keeps the rows in which one of the columns contains the text. Columns and text are folded already.
     pub(super) fn filter_text(&mut self, columns: &[&'static str], text: &str) {
         let Some(pattern) = containing(text) else {
             self.filter("1 = 0", []);
@@ -66,25 +66,39 @@ impl Select {
 
     /// Sorts, and cuts the page out with one row more, which tells whether there are any after it.
     pub(super) fn page(&mut self, order: Order, page: &Page) -> Result<(), StoreError> {
-        let offset = match &page.start {
-            Start::Offset(offset) => Some((*offset).max(0)),
-            Start::After { value, id } => {
-                self.after(order, value, *id)?;
-                None
-            }
-        };
+        let offset = self.start(order, page)?;
+        self.cut(order, i64::from(page.limit) + 1, offset);
+        Ok(())
+    }
+
+    /// Sorts, and keeps the one row that comes so many rows after the first, or after the row where
+    /// the page starts.
+    pub(super) fn row_after(&mut self, order: Order, page: &Page, rows: i64) -> Result<(), StoreError> {
+        self.start(order, page)?;
+        self.cut(order, 1, rows);
+        Ok(())
+    }
+
+    /// The offset of a page, unless it starts after a row; then only rows after that one are kept.
+    fn start(&mut self, order: Order, page: &Page) -> Result<i64, StoreError> {
+        match &page.start {
+            Start::Offset(offset) => Ok((*offset).max(0)),
+            Start::After { value, id } => self.after(order, value, *id).map(|()| 0),
+        }
+    }
+
+    fn cut(&mut self, order: Order, limit: i64, offset: i64) {
         let direction = if order.descending { " DESC" } else { "" };
         self.text.push_str(" ORDER BY ");
         for column in order.by.into_iter().map(|by| [by, direction, ", "]) {
             column.iter().for_each(|part| self.text.push_str(part));
         }
         [order.id, direction, " LIMIT ?"].iter().for_each(|part| self.text.push_str(part));
-        self.params.push(Value::Int(i64::from(page.limit) + 1));
-        if let Some(offset) = offset.filter(|offset| *offset > 0) {
+        self.params.push(Value::Int(limit));
+        if offset > 0 {
             self.text.push_str(" OFFSET ?");
             self.params.push(Value::Int(offset));
         }
-        Ok(())
     }
 
     /// The SQL and its parameters.
@@ -93,7 +107,7 @@ impl Select {
     }
 
     /// Keeps the rows after the one with this value and id.
-    fn after(&mut self, order: Order, value: &SortValue, id: i64) -> Result<(), StoreError> {
+    pub(super) fn after(&mut self, order: Order, value: &SortValue, id: i64) -> Result<(), StoreError> {
         let sign = if order.descending { "<" } else { ">" };
         let Some(by) = order.by else {
             self.condition(&[order.id, " ", sign, " ?"], [id.into()]);
@@ -104,9 +118,11 @@ impl Select {
             (SortValue::Text(text), true) => Value::Text(text.clone()),
             _ => return Err(StoreError::misuse("the page starts at a value of another type than its sort")),
         };
-        // The first half says nothing new, but is what an index on the column can use.
-        let after = [by, " ", sign, "= ? AND (", by, " ", sign, " ? OR ", order.id, " ", sign, " ?)"];
-        self.condition(&after, [value.clone(), value, id.into()]);
+        // The same twice: SQLite and PostgreSQL see a stretch of an index in the first half, MySQL in the second.
+        let pair = ["(", by, ", ", order.id, ") ", sign, " (?, ?)"];
+        self.condition(&pair, [value.clone(), id.into()]);
+        let each = ["(", by, " ", sign, " ? OR (", by, " = ? AND ", order.id, " ", sign, " ?))"];
+        self.condition(&each, [value.clone(), value, id.into()]);
         Ok(())
     }
 
@@ -157,10 +173,13 @@ mod tests {
         assert_eq!(
             sql,
             "SELECT t.id FROM t WHERE t.a = ? AND (t.c LIKE ? ESCAPE '!' OR t.d LIKE ? ESCAPE '!') \
-             AND t.name <= ? AND (t.name < ? OR t.id < ?) ORDER BY t.name DESC, t.id DESC LIMIT ?"
+             AND (t.name, t.id) < (?, ?) AND (t.name < ? OR (t.name = ? AND t.id < ?)) ORDER BY t.name DESC, t.id DESC LIMIT ?"
         );
         let pattern: Value = "%50!%!_!!%".into();
-        let expected = [1.into(), pattern.clone(), pattern, "x".into(), "x".into(), 7.into(), Value::Int(21)];
+        let x: Value = "x".into();
+        let after = [x.clone(), 7.into(), x.clone(), x, 7.into()];
+        let expected: Vec<_> =
+            [1.into(), pattern.clone(), pattern].into_iter().chain(after).chain([Value::Int(21)]).collect();
         assert_eq!(params, expected);
     }
 

@@ -3,11 +3,13 @@
 //! What is asked for all the time (a product, an order, a user, a session) runs inline by constant SQL that finds its
 //! rows by key. Lists may look at many rows, so they run where they keep nobody waiting.
 
+mod choice;
 mod events;
 mod filter;
 mod movements;
 mod orders;
 mod products;
+mod search;
 mod users;
 
 use std::pin::Pin;

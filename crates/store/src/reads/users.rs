@@ -7,6 +7,7 @@ use domain::{Role, UserId};
 use super::filter::{Order, Select};
 use super::listing;
 use crate::driver::{Database, Dialect, Row, Rows};
+use crate::fold::fold;
 use crate::gather::Found;
 use crate::rows::{self, user_columns, word};
 use crate::{Listing, Session, Store, StoreError, UserQuery, UserView};
@@ -61,7 +62,7 @@ impl Store {
         select.filter_some("u.role = ?", query.role.map(|role| role.word().into()));
         select.filter_some("u.is_active = ?", query.active.map(Into::into));
         if let Some(text) = &query.text {
-            select.filter_text(&["u.search_text"], &text.to_lowercase());
+            select.filter_text(&["u.search_text"], &fold(text));
         }
         select.page(Order { by: None, textual: false, id: "u.id", descending: false }, &query.page)?;
         let (sql, params) = select.parts();

@@ -17,15 +17,18 @@ use store::{IdempotencyKey, Verdict};
 use tokio::sync::Notify;
 
 /// All tables that hold something of a shop, with their keys.
-const TABLES: [(&str, &str); 11] = [
+const TABLES: [(&str, &str); 14] = [
     ("meta", "name"),
     ("counters", "name"),
     ("locations", "id"),
     ("users", "id"),
     ("products", "id"),
+    ("product_grams", "gram, product_id"),
+    ("product_counts", "shelf"),
     ("stock_levels", "product_id, location_id"),
     ("orders", "id"),
     ("order_items", "order_id, id"),
+    ("order_sums", "product_id, day, status"),
     ("stock_movements", "product_id, id"),
     ("events", "id"),
     ("idempotency_keys", "principal, idem_key"),
@@ -176,6 +179,8 @@ async fn add_strange_rows(shop: &Shop) {
     ] {
         transaction.execute(sql, &[]).await.unwrap();
     }
+    let search = "UPDATE users SET search_text = ? WHERE id = 2";
+    transaction.execute(search, &["ann\n\n".into()]).await.unwrap();
     transaction.commit().await.unwrap();
 }
 
@@ -394,7 +399,7 @@ async fn a_target_with_anything_in_it_is_refused_and_left_alone() {
                 target.product("A", 1).await;
                 let rest = if table == "events" { "stock_movements" } else { "events" };
                 let mut transaction = target.database.begin().await.unwrap();
-                for table in ["stock_levels", "products", rest] {
+                for table in ["stock_levels", "product_grams", "products", rest] {
                     transaction.execute_dynamic(&format!("DELETE FROM {table}"), &[]).await.unwrap();
                 }
                 transaction.commit().await.unwrap();

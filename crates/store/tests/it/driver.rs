@@ -2,7 +2,7 @@
 
 use crate::toys::{Fixture, TOY_KEYS, TOY_NUMBERS, TOYS, rows, toy};
 use std::time::Duration;
-use store::driver::{Cell, Kind, Options, Rows, Sets, TableRows, Value};
+use store::driver::{AddRows, Cell, Kind, Options, Rows, Sets, TableRows, Value};
 use store::{StoreError, Violation};
 
 #[tokio::test]
@@ -33,6 +33,46 @@ async fn check_set_statements(set_statements: bool) {
         (3, 3, Some("new".to_owned()), 3),
     ];
     assert_eq!(fixture.toys().await, expected);
+}
+
+#[tokio::test]
+async fn numbers_are_added_to_what_is_there() {
+    static TALLY: AddRows = AddRows {
+        rows: &TableRows {
+            table: "tally",
+            columns: &[
+                ("a", Kind::Int),
+                ("word", Kind::Text),
+                ("n", Kind::Int),
+                ("least", Kind::Int),
+                ("most", Kind::Int),
+            ],
+            key: &["a", "word"],
+        },
+        least: &["least"],
+        greatest: &["most"],
+    };
+    for set_statements in [false, true] {
+        let fixture = Fixture::with(Options { set_statements, ..Options::default() }).await;
+        let mut transaction = fixture.database.begin().await.unwrap();
+        let create = "CREATE TABLE tally (a {int} NOT NULL, word {key 9} NOT NULL, n {int} NOT NULL, \
+             least {int} NOT NULL, most {int} NOT NULL, PRIMARY KEY (a, word)) {clustered}";
+        transaction.execute(create, &[]).await.unwrap();
+        // Alone, and with others in one go.
+        for beside in [Rows::new(), rows([toy(1, 1, "a", 1)])] {
+            let mut sets = Sets::new();
+            let line = |a: i64, n: i64, id: i64| [a.into(), "x".into(), n.into(), id.into(), id.into()];
+            sets.add(&TALLY, rows([line(1, 5, 7), line(2, -3, 9)]));
+            sets.insert(&TOYS, beside);
+            transaction.write(&sets).await.unwrap();
+            let mut sets = Sets::new();
+            sets.add(&TALLY, rows([line(1, -2, 4), line(3, i64::MAX / 4, 1), line(2, 1, 10)]));
+            transaction.write(&sets).await.unwrap();
+        }
+        let found = transaction.query("SELECT a, n, least, most FROM tally ORDER BY a", &[]).await.unwrap();
+        let found: Vec<_> = found.iter().map(|row| [0, 1, 2, 3].map(|at| row.int(at).unwrap())).collect();
+        assert_eq!(found, [[1, 6, 4, 7], [2, -4, 9, 10], [3, i64::MAX / 4 * 2, 1, 1]]);
+    }
 }
 
 #[tokio::test]
@@ -265,16 +305,22 @@ async fn the_schema_is_created_once_and_guards_the_rules() {
     let applied = fixture.database.migrate(1_000).await.unwrap();
     assert_eq!(
         applied.iter().map(|one| (one.version, one.name)).collect::<Vec<_>>(),
-        [(1, "initial"), (2, "batch_sequence"), (3, "products_by_name")]
+        [
+            (1, "initial"),
+            (2, "batch_sequence"),
+            (3, "products_by_name"),
+            (4, "orders_at_scale"),
+            (5, "product_search")
+        ]
     );
     assert!(fixture.database.migrate(2_000).await.unwrap().is_empty());
 
     let mut transaction = fixture.database.begin().await.unwrap();
     let counters = transaction.query("SELECT name FROM counters WHERE next = 1", &[]).await.unwrap();
     assert_eq!(counters.len(), 6);
-    const PRODUCT: &str = "INSERT INTO products VALUES (?, ?, 'n', '', 'n', ?, 1, NULL, 0, 0, 1, 5, 5)";
+    const PRODUCT: &str = "INSERT INTO products (id, sku, name, description, search_text, price_cents, is_active, archived_at_us, low_stock_threshold, auto_deactivate, version, created_at_us, updated_at_us) VALUES (?, ?, 'n', '', 'n', ?, 1, NULL, 0, 0, 1, 5, 5)";
     transaction.execute(PRODUCT, &[1.into(), "S".into(), 100.into()]).await.unwrap();
-    const LEVEL: &str = "INSERT INTO stock_levels VALUES (?, 1, ?, ?, 1)";
+    const LEVEL: &str = "INSERT INTO stock_levels (product_id, location_id, on_hand, allocated, version) VALUES (?, 1, ?, ?, 1)";
     transaction.execute(LEVEL, &[1.into(), 5.into(), 5.into()]).await.unwrap();
 
     transaction.commit().await.unwrap();

@@ -2,6 +2,8 @@
 
 // Said so that the lints know that functions between the tests are tests too.
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod copy;
 #[cfg(test)]
 mod driver;
@@ -25,6 +27,8 @@ mod place;
 mod random_shop;
 #[cfg(test)]
 mod reads;
+#[cfg(test)]
+mod search;
 #[cfg(test)]
 mod shop;
 #[cfg(test)]

@@ -48,73 +48,88 @@ async fn a_sound_shop_is_clean() {
     assert_eq!(vec![report.movements], shop.ints("SELECT COUNT(*) FROM stock_movements").await);
 }
 
+/// What is done to the file, and the check and the words that name it.
+const DAMAGES: &[(&str, &str, &str)] = &[
+    ("UPDATE stock_levels SET on_hand = on_hand + 1 WHERE product_id = 1", "ledger_sum", "product 1 has 4"),
+    (
+        "UPDATE stock_movements SET on_hand_delta = 7 WHERE product_id = 2 AND id = 2",
+        "ledger_sum",
+        "product 2",
+    ),
+    (
+        "DELETE FROM stock_movements WHERE product_id = 3 AND on_hand_delta > 0",
+        "ledger_sum",
+        "product 3 has 0",
+    ),
+    ("DELETE FROM stock_levels WHERE product_id = 2", "ledger_sum", "product 2 has 0"),
+    ("UPDATE stock_movements SET allocated_after = 9 WHERE id = 2", "ledger_chain", "line 2"),
+    ("UPDATE stock_movements SET id = 5 WHERE product_id = 2 AND id = 2", "movement_numbers", "number 5"),
+    ("UPDATE stock_levels SET allocated = -1 WHERE product_id = 4", "level_range", "product 4"),
+    ("UPDATE stock_levels SET allocated = 1 WHERE product_id = 4", "level_range", "product 4"),
+    ("DELETE FROM stock_levels WHERE product_id = 4", "level_presence", "product 4 has no"),
+    (
+        "INSERT INTO stock_levels (product_id, location_id, on_hand, allocated, version) VALUES (9, 1, 0, 0, 0)",
+        "level_presence",
+        "product 9, but no",
+    ),
+    (
+        "UPDATE order_items SET allocated = 1 WHERE order_id = 1 AND product_id = 1",
+        "allocation_sum",
+        "product 1",
+    ),
+    ("UPDATE order_items SET allocated = 0 WHERE order_id = 2", "item_allocation", "order 2 holds 0"),
+    ("UPDATE order_items SET allocated = 1 WHERE order_id = 6", "item_allocation", "order 6 holds 1"),
+    ("UPDATE order_items SET allocated = 1 WHERE order_id = 3", "item_allocation", "order 3 holds 1"),
+    ("UPDATE order_items SET allocated = 2 WHERE order_id = 8", "item_allocation", "order 8 holds 2"),
+    ("UPDATE order_items SET allocated = 0 WHERE order_id = 9", "item_allocation", "order 9 holds 0"),
+    ("UPDATE order_items SET id = 1 WHERE order_id = 3 AND product_id = 1", "item_numbers", "number 1"),
+    ("DELETE FROM orders WHERE id = 7", "item_references", "order 7"),
+    ("DELETE FROM products WHERE id = 2", "item_references", "product 2"),
+    ("UPDATE orders SET state = 'pending' WHERE id = 3", "order_facts", "order 3"),
+    ("UPDATE orders SET state = 'lost' WHERE id = 1", "order_facts", "order 1"),
+    ("UPDATE orders SET allocate_at = 'never' WHERE id = 1", "order_facts", "order 1"),
+    ("UPDATE orders SET total_amount_cents = 1 WHERE id = 4", "order_totals", "order 4 says 3"),
+    ("UPDATE orders SET total_quantity = 1 WHERE id = 4", "order_totals", "order 4 says 1"),
+    (
+        "UPDATE order_items SET price_cents = 9223372036854775807 WHERE order_id = 4",
+        "order_totals",
+        "order 4",
+    ),
+    ("DELETE FROM order_items WHERE order_id = 6", "order_totals", "order 6"),
+    ("UPDATE order_items SET product_id = 1 WHERE order_id = 3", "order_products", "order 3 has more"),
+    ("DELETE FROM orders WHERE id = 7", "order_sums", "orders that were placed on day 0 and are cancelled"),
+    ("DELETE FROM order_sums WHERE product_id = 2 AND status = 'shipped'", "order_sums", "product 2"),
+    ("UPDATE order_sums SET orders = orders + 1 WHERE product_id = 1", "order_sums", "they count 2"),
+    ("UPDATE order_sums SET amount_low = 1 WHERE status = 'paid'", "order_sums", "are paid"),
+    ("UPDATE order_sums SET quantity_high = 1 WHERE status = 'confirmed'", "order_sums", "are confirmed"),
+    ("UPDATE order_sums SET first_id = last_id + 1 WHERE product_id = 0", "order_sums", "orders that were"),
+    ("UPDATE order_sums SET last_id = 1 WHERE status = 'cancelled'", "order_sums", "are cancelled"),
+    (
+        "UPDATE order_sums SET day = 1 WHERE product_id = 2",
+        "order_sums",
+        "product 2 that were placed on day 1",
+    ),
+    ("UPDATE order_sums SET product_id = 9 WHERE product_id = 2", "order_sums", "product 9"),
+    ("DELETE FROM users", "order_users", "user 1"),
+    ("UPDATE counters SET next = 9 WHERE name = 'order'", "counters", "\"order\" would hand out 9"),
+    ("UPDATE counters SET next = 4 WHERE name = 'product'", "counters", "\"product\""),
+    ("UPDATE counters SET next = 1 WHERE name IN ('user')", "counters", "\"user\""),
+    ("UPDATE counters SET next = 3 WHERE name = 'item'", "counters", "\"item\""),
+    ("UPDATE counters SET next = 3 WHERE name = 'movement'", "counters", "\"movement\""),
+    ("DELETE FROM counters WHERE name = 'event'", "counters", "\"event\" is missing"),
+];
+
 #[tokio::test]
 async fn each_kind_of_damage_is_found() {
-    // What is done to the file, and the check and the words that name it.
-    let cases = [
-        (
-            "UPDATE stock_levels SET on_hand = on_hand + 1 WHERE product_id = 1",
-            "ledger_sum",
-            "product 1 has 4",
-        ),
-        (
-            "UPDATE stock_movements SET on_hand_delta = 7 WHERE product_id = 2 AND id = 2",
-            "ledger_sum",
-            "product 2",
-        ),
-        (
-            "DELETE FROM stock_movements WHERE product_id = 3 AND on_hand_delta > 0",
-            "ledger_sum",
-            "product 3 has 0",
-        ),
-        ("DELETE FROM stock_levels WHERE product_id = 2", "ledger_sum", "product 2 has 0"),
-        ("UPDATE stock_movements SET allocated_after = 9 WHERE id = 2", "ledger_chain", "line 2"),
-        ("UPDATE stock_movements SET id = 5 WHERE product_id = 2 AND id = 2", "movement_numbers", "number 5"),
-        ("UPDATE stock_levels SET allocated = -1 WHERE product_id = 4", "level_range", "product 4"),
-        ("UPDATE stock_levels SET allocated = 1 WHERE product_id = 4", "level_range", "product 4"),
-        ("DELETE FROM stock_levels WHERE product_id = 4", "level_presence", "product 4 has no"),
-        ("INSERT INTO stock_levels VALUES (9, 1, 0, 0, 0)", "level_presence", "product 9, but no"),
-        (
-            "UPDATE order_items SET allocated = 1 WHERE order_id = 1 AND product_id = 1",
-            "allocation_sum",
-            "product 1",
-        ),
-        ("UPDATE order_items SET allocated = 0 WHERE order_id = 2", "item_allocation", "order 2 holds 0"),
-        ("UPDATE order_items SET allocated = 1 WHERE order_id = 6", "item_allocation", "order 6 holds 1"),
-        ("UPDATE order_items SET allocated = 1 WHERE order_id = 3", "item_allocation", "order 3 holds 1"),
-        ("UPDATE order_items SET allocated = 2 WHERE order_id = 8", "item_allocation", "order 8 holds 2"),
-        ("UPDATE order_items SET allocated = 0 WHERE order_id = 9", "item_allocation", "order 9 holds 0"),
-        ("UPDATE order_items SET id = 1 WHERE order_id = 3 AND product_id = 1", "item_numbers", "number 1"),
-        ("DELETE FROM orders WHERE id = 7", "item_references", "order 7"),
-        ("DELETE FROM products WHERE id = 2", "item_references", "product 2"),
-        ("UPDATE orders SET state = 'pending' WHERE id = 3", "order_facts", "order 3"),
-        ("UPDATE orders SET state = 'lost' WHERE id = 1", "order_facts", "order 1"),
-        ("UPDATE orders SET allocate_at = 'never' WHERE id = 1", "order_facts", "order 1"),
-        ("UPDATE orders SET total_amount_cents = 1 WHERE id = 4", "order_totals", "order 4 says 3"),
-        ("UPDATE orders SET total_quantity = 1 WHERE id = 4", "order_totals", "order 4 says 1"),
-        (
-            "UPDATE order_items SET price_cents = 9223372036854775807 WHERE order_id = 4",
-            "order_totals",
-            "order 4",
-        ),
-        ("DELETE FROM order_items WHERE order_id = 6", "order_totals", "order 6"),
-        ("DELETE FROM users", "order_users", "user 1"),
-        ("UPDATE counters SET next = 9 WHERE name = 'order'", "counters", "\"order\" would hand out 9"),
-        ("UPDATE counters SET next = 4 WHERE name = 'product'", "counters", "\"product\""),
-        ("UPDATE counters SET next = 1 WHERE name IN ('user')", "counters", "\"user\""),
-        ("UPDATE counters SET next = 3 WHERE name = 'item'", "counters", "\"item\""),
-        ("UPDATE counters SET next = 3 WHERE name = 'movement'", "counters", "\"movement\""),
-        ("DELETE FROM counters WHERE name = 'event'", "counters", "\"event\" is missing"),
-    ];
     let sound = shop().await;
-    for (damage, check, words) in cases {
+    for (damage, check, words) in DAMAGES {
         let shop = match sound.place.copied() {
             Some(copy) => Shop::open(copy, Options::default()).await,
             None => shop().await,
         };
         shop.sabotage(damage).await;
         let found = shop.verify().await.discrepancies;
-        let named = found.iter().any(|one| one.check == check && one.finding.contains(words));
+        let named = found.iter().any(|one| one.check == *check && one.finding.contains(words));
         assert!(named, "{damage}\n{found:#?}");
     }
 }
@@ -140,6 +155,42 @@ async fn much_damage_is_told_in_few_words() {
     }
     shop.sabotage("UPDATE orders SET total_quantity = 2").await;
     let found = shop.verify().await.discrepancies;
-    assert_eq!(found.len(), 50);
+    let of_orders = found.iter().filter(|one| one.check == "order_totals").count();
+    assert_eq!((of_orders, found.len()), (50, 52), "and the sums of all orders, and of the product");
     assert!(shop.store.order(OrderId(1)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn damage_to_what_is_kept_for_reading_is_found() {
+    let shop = shop().await;
+    for damage in [
+        "UPDATE products SET name = 'another' WHERE id = 2",
+        "UPDATE products SET search_text = 'x', is_active = 0 WHERE id = 4",
+        "DELETE FROM product_grams WHERE gram = 'ame' AND product_id = 1",
+        "INSERT INTO product_grams (gram, product_id) VALUES ('xyz', 3)",
+        "UPDATE users SET username = 'Bob'",
+        "UPDATE product_counts SET products = 7 WHERE shelf = 0",
+        "DELETE FROM product_counts WHERE shelf = 1",
+    ] {
+        shop.sabotage(damage).await;
+    }
+    let found = shop.verify().await.discrepancies;
+    let found: Vec<_> = found.iter().map(|one| (one.check, one.finding.as_str())).collect();
+    let unfit = |id: i64| format!("product {id} is not found by its name and SKU, or by something else");
+    assert_eq!(
+        found,
+        [
+            ("product_counts", "7 products are counted on shelf 0, but there are 2"),
+            ("product_counts", "0 products are counted on shelf 1, but there are 1"),
+            ("product_search", &unfit(1)),
+            ("product_search", &unfit(2)),
+            ("product_search", &unfit(4)),
+            ("product_search", "product 3 is found by searches, but does not exist"),
+            ("user_search", "user 1 is not found by name and e-mail address"),
+        ]
+    );
+    // A gram too many.
+    let shop = self::shop().await;
+    shop.sabotage("INSERT INTO product_grams (gram, product_id) VALUES ('xyz', 2)").await;
+    assert_eq!(shop.verify().await.discrepancies.len(), 1);
 }

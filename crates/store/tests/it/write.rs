@@ -300,7 +300,10 @@ async fn a_damaged_file_is_not_written_to() {
     let product = shop.product("A", 3).await;
     for (damage, repair) in [
         ("DELETE FROM counters WHERE name = 'order'", "INSERT INTO counters VALUES ('order', 1)"),
-        ("DELETE FROM stock_levels WHERE product_id = 1", "INSERT INTO stock_levels VALUES (1, 1, 3, 0, 1)"),
+        (
+            "DELETE FROM stock_levels WHERE product_id = 1",
+            "INSERT INTO stock_levels (product_id, location_id, on_hand, allocated, version) VALUES (1, 1, 3, 0, 1)",
+        ),
     ] {
         shop.sabotage(damage).await;
         let mut batch = Batch::default();

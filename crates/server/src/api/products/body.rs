@@ -105,6 +105,10 @@ pub(in crate::api) fn shown(app: &App) -> impl Fn(&ProductView) -> Reply + Send 
 pub(super) struct ProductListBody<'a> {
     /// The products.
     products: Vec<ProductBody<'a>>,
+    /// How many products there are on all pages together; only with `include=total`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 1)]
+    total: Option<i64>,
     #[serde(flatten)]
     page: PageBody,
 }
@@ -113,12 +117,14 @@ impl<'a> ProductListBody<'a> {
     /// A page of a list in this order.
     pub(super) fn new(
         listing: &'a Listing<ProductView>,
+        total: Option<i64>,
         page: &Page,
         order: ProductOrder,
         currency: &'a str,
     ) -> Self {
         Self {
             products: listing.rows.iter().map(|view| ProductBody::new(view, currency)).collect(),
+            total,
             page: PageBody::new(page, listing, &order, |view| order.cursor_after(view)),
         }
     }
@@ -264,5 +270,5 @@ pub(super) fn example_archived() -> Value {
 pub(super) fn example_list() -> Value {
     let listing = Listing { rows: vec![example_view()], more: false };
     let page = Page { limit: 20, start: Start::Offset(0) };
-    json!(ProductListBody::new(&listing, &page, ProductOrder::BY_ID, "USD"))
+    json!(ProductListBody::new(&listing, None, &page, ProductOrder::BY_ID, "USD"))
 }

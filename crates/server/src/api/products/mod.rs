@@ -16,6 +16,7 @@ pub(super) use self::body::{ProductBody, ProductFound, etag, example, shown};
 use self::body::{ProductChange, ProductListBody, ProductNew, example_archived, example_list};
 use self::query::{LowStockFilter, ProductFilter, ProductOrder, product_query};
 use super::headers::{IdempotencyKey, IfMatch, IfNoneMatch};
+use super::page::Include;
 use crate::app::App;
 use crate::app::views::ProductQuery;
 use crate::http::problem::{
@@ -41,7 +42,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 
 /// Lists the catalogue
 ///
-/// Archived products are left out; staff may ask for them, and get them alone.
+/// Archived products are left out; staff may ask for them, and get them alone. A page costs the same in a large
+/// catalogue as in a small one, except behind a large `offset`.
 #[utoipa::path(get, path = "/products", tag = "products", operation_id = "list_products",
     security(("bearer" = []), ("password" = [])),
     params(ProductFilter, PageParams),
@@ -62,7 +64,7 @@ async fn list(State(app): State<App>, caller: Caller, paged: Paged<ProductFilter
         archived,
         ..product_query(order, paged.page(&order)?)
     };
-    answer_list(&app, &query, order).await
+    answer_list(&app, &query, order, filter.include).await
 }
 
 /// Lists what runs low
@@ -82,12 +84,23 @@ async fn low_stock(State(app): State<App>, _: Staff, paged: Paged<LowStockFilter
         low_stock: Some(true),
         ..product_query(order, paged.page(&order)?)
     };
-    answer_list(&app, &query, order).await
+    answer_list(&app, &query, order, paged.query.include).await
 }
 
-async fn answer_list(app: &App, query: &ProductQuery, order: ProductOrder) -> Result<Reply, Problem> {
-    let listing = app.reads().products(query).await?;
-    Ok(Reply::ok(&ProductListBody::new(&listing, &query.page, order, &app.settings().currency)))
+async fn answer_list(
+    app: &App,
+    query: &ProductQuery,
+    order: ProductOrder,
+    include: Option<Include>,
+) -> Result<Reply, Problem> {
+    let (listing, total) = match include {
+        None => (app.reads().products(query).await?, None),
+        Some(Include::Total) => {
+            let found = app.reads().counted_products(query).await?;
+            (found.listing, Some(found.total))
+        }
+    };
+    Ok(Reply::ok(&ProductListBody::new(&listing, total, &query.page, order, &app.settings().currency)))
 }
 
 /// Shows a product

@@ -9,6 +9,7 @@ use utoipa::IntoParams;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 
+use crate::api::page::Include;
 use crate::app::views::{Page, ProductQuery, ProductSort, ProductView};
 use crate::wire::paging::{Cursor, Key, KeyKind, Sort};
 use crate::wire::values::SearchText;
@@ -18,7 +19,7 @@ use crate::wire::values::SearchText;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProductFilter {
-    /// Text that name or SKU contain, without regard to case.
+    /// Text that name or SKU contain, without regard to case and accents.
     #[param(inline)]
     pub(super) q: Option<SearchText>,
     /// Active (`true`) or inactive (`false`) ones only.
@@ -31,6 +32,9 @@ pub(super) struct ProductFilter {
     /// What to sort by, with `-` for largest first; equals go by id.
     #[param(inline)]
     pub(super) sort: Option<ProductOrder>,
+    /// `total` adds the number of products on all pages together, exactly.
+    #[param(inline)]
+    pub(super) include: Option<Include>,
 }
 
 /// Which of the products that run low.
@@ -43,6 +47,9 @@ pub(super) struct LowStockFilter {
     /// What to sort by, with `-` for largest first; equals go by id.
     #[param(inline)]
     pub(super) sort: Option<ProductOrder>,
+    /// `total` adds the number of products on all pages together, exactly.
+    #[param(inline)]
+    pub(super) include: Option<Include>,
 }
 
 /// An order of products: a word of [`WORDS`].

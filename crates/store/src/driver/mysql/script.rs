@@ -9,7 +9,7 @@ use super::super::Kind;
 use super::super::dialect::{ROWS_MACRO, parse_column};
 use super::super::lexer::{Piece, pieces};
 use super::super::rows::nul_refused;
-use super::super::set::{SetStatement, on_duplicate_key};
+use super::super::set::{SetStatement, on_duplicate_key, on_duplicate_key_add};
 use super::super::{Cell, Rows, Value};
 use crate::StoreError;
 use serde_json::Value as Json;
@@ -117,6 +117,7 @@ fn cell(value: Option<&Json>) -> Result<Cell<'_>, StoreError> {
 pub(super) fn append_set(script: &mut String, set: SetStatement, rows: &Rows) -> Result<bool, StoreError> {
     let table = match set {
         SetStatement::Insert(table) | SetStatement::Upsert(table) => table,
+        SetStatement::Add(add) => add.rows,
         SetStatement::Update(_) | SetStatement::Delete(_) => return Ok(false),
     };
     script.push_str(if script.is_empty() { "INSERT INTO " } else { ";\nINSERT INTO " });
@@ -136,11 +137,14 @@ pub(super) fn append_set(script: &mut String, set: SetStatement, rows: &Rows) ->
         }
         script.push(')');
     }
-    if let SetStatement::Upsert(table) = set {
-        // `VALUES(…)` is the one word for the new value that all servers know.
-        script.push(' ');
-        script.push_str(&on_duplicate_key(table, |name| format!("{name} = VALUES({name})")));
-    }
+    // `VALUES(…)` is the one word for the new value that all servers know.
+    let then = match set {
+        SetStatement::Upsert(table) => on_duplicate_key(table, |name| format!("{name} = VALUES({name})")),
+        SetStatement::Add(add) => on_duplicate_key_add(add, |name| format!("VALUES({name})")),
+        _ => return Ok(true),
+    };
+    script.push(' ');
+    script.push_str(&then);
     Ok(true)
 }
 
@@ -177,7 +181,7 @@ fn push_literal(out: &mut String, value: Cell<'_>) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::TableRows;
+    use super::super::super::{AddRows, TableRows};
     use super::*;
 
     static STOCK: TableRows =
@@ -188,6 +192,30 @@ mod tests {
         key: &["id"],
     };
     static SEEN: TableRows = TableRows { table: "seen", columns: &[("a", Kind::Int)], key: &["a"] };
+
+    static TALLY: AddRows = AddRows {
+        rows: &TableRows {
+            table: "tally",
+            columns: &[("a", Kind::Int), ("n", Kind::Int), ("least", Kind::Int), ("most", Kind::Int)],
+            key: &["a"],
+        },
+        least: &["least"],
+        greatest: &["most"],
+    };
+
+    #[test]
+    fn numbers_are_added_as_literals() {
+        let mut rows = Rows::new();
+        rows.push([1.into(), (-2).into(), 3.into(), 4.into()]);
+        let mut script = String::new();
+        assert!(append_set(&mut script, SetStatement::Add(&TALLY), &rows).unwrap());
+        assert_eq!(
+            script,
+            "INSERT INTO tally (a, n, least, most) VALUES (1,(-2),3,4) ON DUPLICATE KEY UPDATE \
+             n = tally.n + VALUES(n), least = LEAST(tally.least, VALUES(least)), \
+             most = GREATEST(tally.most, VALUES(most))"
+        );
+    }
 
     #[test]
     fn new_rows_are_literals() {

@@ -104,7 +104,8 @@ async fn what_is_no_shop_of_this_version_is_no_source() {
     assert!(matches!(CopySource::open(other).await.unwrap_err(), CopyError::NoShop));
 
     let older = target().await;
-    older.sabotage("DELETE FROM schema_migrations WHERE version = 3").await;
+    let latest = "(SELECT MAX(m.version) FROM schema_migrations m)";
+    older.sabotage(&format!("DELETE FROM schema_migrations WHERE version = {latest}")).await;
     let refusal = CopySource::open(older.database.clone()).await.unwrap_err();
     assert!(matches!(refusal, CopyError::Outdated { missing: 1 }), "{refusal:?}");
     assert!(refusal.to_string().contains("`stockroom migrate`"), "{refusal}");
@@ -133,7 +134,7 @@ async fn a_target_without_a_schema_gets_one_and_a_shop_in_use_keeps_its_own() {
     // As if this program knew one more migration: the refusal comes before it is applied, which would fail.
     let used = target().await;
     used.product("A", 1).await;
-    used.sabotage("DELETE FROM schema_migrations WHERE version = 3").await;
+    used.sabotage("DELETE FROM schema_migrations WHERE version = 5").await;
     let refusal = copy(&source, &used, SMALL).await.unwrap_err();
     assert!(matches!(refusal, CopyError::NotEmpty { .. }), "{refusal:?}");
 }

@@ -9,10 +9,12 @@ use tokio::time::sleep;
 
 use super::cut;
 
-const SCRIPTS: [&str; 3] = [
+const SCRIPTS: [&str; 5] = [
     include_str!("../../../migrations/0001_initial.sql"),
     include_str!("../../../migrations/0002_batch_sequence.sql"),
     include_str!("../../../migrations/0003_products_by_name.sql"),
+    include_str!("../../../migrations/0004_orders_at_scale.sql"),
+    include_str!("../../../migrations/0005_product_search.sql"),
 ];
 
 /// The statements of all migrations.
@@ -22,7 +24,8 @@ fn statements() -> Vec<String> {
         let text = script.lines().map(code).collect::<Vec<_>>().join("\n");
         text.split(';').map(|statement| statement.trim().to_owned()).collect::<Vec<_>>()
     });
-    scripts.filter(|statement| !statement.is_empty()).collect()
+    // Those for other databases are left out by the driver.
+    scripts.filter(|statement| !statement.is_empty() && !statement.starts_with("{not mysql}")).collect()
 }
 
 async fn open(place: &Place) -> Database {
@@ -70,8 +73,8 @@ async fn a_migration_that_was_killed_after_any_statement_goes_on() {
             transaction.execute_dynamic(&sql, &[]).await.unwrap();
         }
         transaction.commit().await.unwrap();
-        assert_eq!(database.missing_migrations().await.unwrap(), 3);
-        assert_eq!(database.migrate(1).await.unwrap().len(), 3, "after {done}");
+        assert_eq!(database.missing_migrations().await.unwrap(), 5);
+        assert_eq!(database.migrate(1).await.unwrap().len(), 5, "after {done}");
         assert_eq!(schema(&place).await, expected, "after {done}");
     }
 }
@@ -128,5 +131,5 @@ async fn a_table_of_somebody_else_is_not_taken_for_ours() {
     }
     beside.query_drop(format!("DROP TABLE {name}.users")).await.unwrap();
     beside.query_drop(format!("CREATE TABLE {name}.another (name TEXT)")).await.unwrap();
-    assert_eq!(database.migrate(1).await.unwrap().len(), 3);
+    assert_eq!(database.migrate(1).await.unwrap().len(), 5);
 }
