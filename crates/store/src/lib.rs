@@ -7,6 +7,7 @@
 pub mod copy;
 pub mod driver;
 mod error;
+mod filling;
 mod flush;
 mod gather;
 mod job;
