@@ -32,6 +32,10 @@ cargo xtask bench [OPTIONS]    measures the release server with wrk and prints a
     --markdown FILE            also writes the table and the machine's size to FILE
     --binary FILE              measures this binary instead of building one
     --keep                     keeps the data directory under target/bench
+cargo xtask bench reads [OPTIONS]  measures lists, filters, searches and single rows in generated shops
+    --orders 10000,100000,1000000  sizes of the shops (these unless given)
+    --milliseconds N           length of each measurement (default 500)
+    --markdown, --binary, --keep   as above
 cargo xtask postman            writes the Postman collections in postman/ from the committed OpenAPI documents
 cargo xtask help               this text";
 

@@ -51,6 +51,13 @@ pub(crate) enum Command {
     /// it stopped when the same command is given again, and is served by nobody before it is complete. In the end the
     /// copy is compared with the original and verified. The original stays as it is. Shows progress on standard error.
     Copy(CopyArgs),
+    /// Fill an empty database with a made-up shop of any size, to measure and to look at
+    ///
+    /// Products, accounts and one to two years of orders that end with the last midnight (UTC), all through the rules that real
+    /// orders obey, with the clock turned back. The same numbers and the same seed make the same shop. Stop its server
+    /// first. A database that was ever used is refused; one that was left half filled is served by nobody. Shows progress
+    /// on standard error, and prints the password of the accounts in the end.
+    Generate(GenerateArgs),
     /// Print the OpenAPI document
     Openapi,
     /// Print the settings in force and where each came from, secrets hidden
@@ -68,6 +75,28 @@ pub(crate) struct CopyArgs {
     /// The database to copy it into, written likewise; it must be empty
     #[arg(long, value_name = "URL", value_parser = read_url)]
     pub(crate) to: JudgedUrl,
+}
+
+/// How large a shop.
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// How many products
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = count(1))]
+    pub(crate) products: u32,
+    /// How many accounts: an administrator (admin), one of the staff (staff), and customers
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = count(3))]
+    pub(crate) users: u32,
+    /// How many orders
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = count(0))]
+    pub(crate) orders: u32,
+    /// What everything is drawn by
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+/// A number of rows. Beyond a hundred million, time and disk would end before the program does.
+fn count(least: i64) -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(least..=100_000_000)
 }
 
 /// A database, or what to write instead. Judged later than the command line: its complaint would repeat the URL, with the

@@ -13,6 +13,8 @@ pub(crate) enum Use {
     Serving,
     /// It copies the database, or into it.
     Copying,
+    /// It makes a shop of generated data.
+    Filling,
 }
 
 impl Use {
@@ -20,6 +22,7 @@ impl Use {
         match self {
             Self::Serving => "serving",
             Self::Copying => "copying",
+            Self::Filling => "filling",
         }
     }
 }

@@ -6,10 +6,12 @@ mod config;
 mod demo;
 mod failure;
 mod flags;
+mod generate;
 mod lock;
 mod logging;
 mod output;
 mod password;
+mod random;
 
 use std::process::ExitCode;
 

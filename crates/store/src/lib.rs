@@ -8,6 +8,7 @@ mod catalogue;
 pub mod copy;
 pub mod driver;
 mod error;
+mod filling;
 mod flush;
 mod fold;
 mod gather;

@@ -10,6 +10,7 @@ mod http;
 mod machine;
 mod network;
 mod options;
+mod reads;
 mod report;
 mod runs;
 mod server;
@@ -55,6 +56,9 @@ const USUAL: [(Shape, Request); 7] = [
 /// Measures, prints the table and the list of what is wanted. A wanted figure that is missed does not fail the
 /// task: the machine may be busy. A refused request, a server that dies and a ledger that does not add up do.
 pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
+    if let Some(("reads", rest)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return reads::run(rest);
+    }
     let options = Options::read(args)?;
     require(&WRK)?;
     options.database.require()?;

@@ -113,7 +113,12 @@ impl Server {
 
     /// Resident memory in kB, from `/proc`.
     pub(super) fn resident_kb(&self) -> Option<u64> {
-        resident_kb(&fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?)
+        kilobytes(&fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?, "VmRSS:")
+    }
+
+    /// The most resident memory that it ever had, in kB.
+    pub(super) fn peak_kb(&self) -> Option<u64> {
+        kilobytes(&fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?, "VmHWM:")
     }
 
     /// Processor time spent so far, user and system, in ticks of the kernel's clock.
@@ -170,9 +175,9 @@ fn free_address() -> std::io::Result<SocketAddr> {
     TcpListener::bind(("127.0.0.1", 0))?.local_addr()
 }
 
-/// Reads `VmRSS` from `/proc/PID/status`.
-fn resident_kb(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+/// Reads a size such as `VmRSS:` from `/proc/PID/status`.
+fn kilobytes(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -191,8 +196,11 @@ mod tests {
 
     #[test]
     fn memory_and_time_are_read_from_proc() {
-        assert_eq!(resident_kb("Name:\tstockroom\nVmHWM:\t  50000 kB\nVmRSS:\t   41232 kB\n"), Some(41_232));
-        assert_eq!(resident_kb("Name:\tkthreadd\n"), None);
+        let status = "Name:\tstockroom\nVmHWM:\t  50000 kB\nVmRSS:\t   41232 kB\n";
+        assert_eq!(
+            ["VmRSS:", "VmHWM:", "VmSwap:"].map(|name| kilobytes(status, name)),
+            [Some(41_232), Some(50_000), None]
+        );
         let stat = "42 (a b) c) S 1 42 42 0 -1 4194304 100 0 0 0 150 50 0 0 20 0 3 0 100 1 2";
         assert_eq!(cpu_ticks(stat), Some(200));
         assert_eq!([42, 1, 7].map(|pid| is_of_family(stat, pid)), [Some(true), Some(true), Some(false)]);

@@ -12,7 +12,8 @@ use store::Discrepancy;
 use store::copy::{Copied, CopyError, CopySource, PortionLimit};
 use store::driver::{Database, Options};
 
-use self::progress::{Watcher, grouped};
+use self::progress::Watcher;
+pub(super) use self::progress::grouped;
 use super::{shop, verify};
 use crate::cli::CopyArgs;
 use crate::config::{Config, DatabaseUrl};

@@ -2,6 +2,7 @@
 
 pub(crate) mod config;
 pub(crate) mod copy;
+pub(crate) mod generate;
 pub(crate) mod migrate;
 pub(crate) mod openapi;
 pub(crate) mod serve;
@@ -20,6 +21,7 @@ pub(crate) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
         Command::User(command) => user::run(command, config).await,
         Command::Verify => verify::run(config).await,
         Command::Copy(databases) => copy::run(databases, config).await,
+        Command::Generate(arguments) => generate::run(&arguments, config).await,
         Command::Openapi => openapi::run(),
         Command::Config(_) => config::run(config),
     }

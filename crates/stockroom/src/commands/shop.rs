@@ -10,7 +10,7 @@ use server::app::{Answered, App, Committer};
 use server::clock;
 use server::http::metrics::Metrics;
 use store::Store;
-use store::driver::Database;
+use store::driver::{Database, Options};
 
 use crate::config::{Config, DatabaseUrl};
 
@@ -27,8 +27,12 @@ pub(super) fn make_data_dir(config: &Config) -> anyhow::Result<()> {
 
 /// Opens the database, and makes the data directory for it where that is missing.
 pub(super) async fn open_database(config: &Config) -> anyhow::Result<Database> {
+    open_database_with(config, config.database_options()).await
+}
+
+async fn open_database_with(config: &Config, options: Options) -> anyhow::Result<Database> {
     make_data_dir(config)?;
-    Database::open(config.database_url.expose(), config.database_options())
+    Database::open(config.database_url.expose(), options)
         .await
         .with_context(|| format!("cannot open the database {}", config.database_url))
 }
@@ -49,6 +53,12 @@ pub(super) async fn require_complete(store: &Store, config: &Config) -> anyhow::
             config.database_url
         );
     }
+    if store.is_half_filled().await? {
+        anyhow::bail!(
+            "{} is an unfinished shop of `stockroom generate`, which was interrupted: empty it and start over",
+            config.database_url
+        );
+    }
     Ok(())
 }
 
@@ -63,7 +73,12 @@ pub(super) struct Shop {
 impl Shop {
     /// Opens and migrates the database, and starts the committer. An unfinished copy is refused.
     pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
-        let database = open_database(config).await?;
+        Self::open_with(config, config.database_options()).await
+    }
+
+    /// The same with another use of the database than a server's.
+    pub(super) async fn open_with(config: &Config, options: Options) -> anyhow::Result<Self> {
+        let database = open_database_with(config, options).await?;
         let applied = database.migrate(clock::now_us()).await.context("cannot migrate the database")?;
         for migration in &applied {
             tracing::info!(version = migration.version, name = migration.name, "applied a migration");
@@ -74,6 +89,11 @@ impl Shop {
         let (app, committer) = App::start(store, &secret, config.server.clone(), Metrics::new())
             .context("cannot start the committer")?;
         Ok(Self { app, committer, database })
+    }
+
+    /// The store itself, for what comes in batches of its own making.
+    pub(super) fn store(&self) -> Store {
+        Store::new(self.database.clone())
     }
 
     /// Settles the currency of a new shop, and refuses to serve another one's prices in it.

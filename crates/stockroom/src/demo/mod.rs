@@ -2,7 +2,6 @@
 //! commands as real orders do, only with the clock turned back.
 
 mod catalogue;
-mod random;
 mod stocks;
 mod trade;
 
@@ -41,7 +40,8 @@ const CUSTOMERS: [(&str, &str); 6] = [
 /// Fills a shop that nobody has used yet with what led up to `now_us` (microseconds since 1970 UTC), and returns the
 /// password of the sample accounts; `None` when another server on the same database was faster.
 pub(crate) async fn fill(app: &App, data_dir: &Path, now_us: i64) -> anyhow::Result<Option<String>> {
-    let password = new_password(data_dir)?;
+    let password = new_password()?;
+    write_password(&unfinished_file(data_dir), &password)?;
     let sample = Sample { app, start_us: (now_us / DAY_US - DAYS) * DAY_US, now_us };
     let Some((staff, customers)) = sample.add_users(&password).await? else {
         std::fs::remove_file(unfinished_file(data_dir)).context("cannot remove the demo password")?;
@@ -83,18 +83,27 @@ fn unfinished_file(data_dir: &Path) -> PathBuf {
 }
 
 /// A random password, so that a demo on an open port is no open door.
-fn new_password(data_dir: &Path) -> anyhow::Result<String> {
-    let path = unfinished_file(data_dir);
+pub(crate) fn new_password() -> anyhow::Result<String> {
     let mut bytes = [0; 6];
     getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Writes the password where only the operator can read it.
+fn write_password(path: &Path, password: &str) -> anyhow::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&path).with_context(|| format!("cannot make {}", path.display()))?;
-    writeln!(file, "{digits}").and_then(|()| file.sync_all()).context("cannot write the demo password")?;
-    Ok(digits)
+    let mut file = options.open(path).with_context(|| format!("cannot make {}", path.display()))?;
+    writeln!(file, "{password}").and_then(|()| file.sync_all()).context("cannot write the demo password")
+}
+
+/// Keeps the password of sample accounts that are complete.
+pub(crate) fn keep_password(data_dir: &Path, password: &str) -> anyhow::Result<()> {
+    let path = unfinished_file(data_dir);
+    write_password(&path, password)?;
+    std::fs::rename(path, data_dir.join(PASSWORD_FILE)).context("cannot keep the demo password")
 }
 
 /// A sample product that has been added.

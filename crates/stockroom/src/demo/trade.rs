@@ -5,8 +5,8 @@ use domain::{
     PlacingCustoms, Status, StockChange, StockLine, UserId,
 };
 
-use super::random::Random;
 use super::{DAY_US, DAYS, Good, HOUR_US, MINUTE_US, Sample, granted};
+use crate::random::Random;
 
 /// Days between two deliveries.
 const DELIVERY_DAYS: i64 = 14;

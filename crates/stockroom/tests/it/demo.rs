@@ -23,7 +23,7 @@ pub(crate) fn all(client: &mut Client, list: &str) -> Vec<Value> {
 }
 
 /// How many there are of each.
-fn count<'a>(words: impl Iterator<Item = &'a Value>) -> BTreeMap<&'a str, usize> {
+pub(crate) fn count<'a>(words: impl Iterator<Item = &'a Value>) -> BTreeMap<&'a str, usize> {
     words.fold(BTreeMap::new(), |mut counts, word| {
         *counts.entry(word.as_str().unwrap()).or_default() += 1;
         counts

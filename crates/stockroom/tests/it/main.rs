@@ -9,6 +9,7 @@ mod commands;
 mod copy;
 mod crash;
 mod demo;
+mod generate;
 mod history;
 mod http;
 mod layers;

@@ -92,6 +92,6 @@ fn unsigned(rows: i64) -> u64 {
 }
 
 /// A number of rows with commas: `1,234,567`.
-pub(super) fn grouped(rows: i64) -> String {
+pub(in crate::commands) fn grouped(rows: i64) -> String {
     indicatif::HumanCount(unsigned(rows)).to_string()
 }
