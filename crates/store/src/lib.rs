@@ -17,12 +17,14 @@ mod plans;
 mod reads;
 mod rows;
 mod tables;
+mod touched;
 mod verify;
 mod views;
 mod write;
 
 pub use error::{Cause, StoreError, Violation};
 pub use job::{ANSWER_LIFE_US, IdempotencyKey, Job, KeptAnswer, Verdict};
+pub use touched::{Changes, Touched, Written};
 pub use views::*;
 
 use std::sync::Arc;

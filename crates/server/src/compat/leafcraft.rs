@@ -23,13 +23,14 @@ use utoipa_axum::routes;
 use super::fastapi::{Anyone, Body, Contract, Form, Holder, NoBody, PathInt, StaffHolder, refusal, run};
 use super::login::{Credentials, Token, token};
 use super::openapi::{Detail, Invalid};
+use super::stream::{self, Keeping};
 use super::values::{Id, Money, Quantity, Shown, Text as _, Whole};
-use super::{Described, flaws, stream};
-use crate::app::App;
+use super::{Described, flaws};
 use crate::app::views::Scope;
+use crate::app::{App, Asked, Audience, Slot, What};
 use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
-use crate::request::Caller;
+use crate::request::{Again, Caller};
 use crate::wire::values::ProductName;
 
 /// The words of this contract.
@@ -203,10 +204,15 @@ async fn login(State(app): State<App>, Form(credentials): Form<Credentials>) -> 
 /// List all products
 #[utoipa::path(get, path = "/products/", tag = "products", operation_id = "list_products", security(()),
     responses((status = 200, description = "All products", body = Vec<Product>)))]
-async fn list_products(State(app): State<App>, _: Anyone<Leafcraft>) -> Result<Response, Problem> {
+async fn list_products(
+    State(app): State<App>,
+    _: Anyone<Leafcraft>,
+    again: Again,
+) -> Result<Response, Problem> {
     let digits = app.settings().currency_digits();
-    let kept = Some(("leafcraft products", None));
-    stream::products(&app, None, kept, move |view| Product::of(view, digits)).await
+    let asked = Asked::plain(What::LeafcraftProducts, Audience::Public);
+    let kept = Keeping { asked, past: again.past_cache, shows: Slot::Products };
+    stream::products(&app, None, Some(kept), move |view| Product::of(view, digits)).await
 }
 
 /// Create a product
@@ -260,12 +266,19 @@ async fn create_product(
 async fn list_orders(
     State(app): State<App>,
     Holder(caller, _): Holder<Leafcraft>,
+    again: Again,
 ) -> Result<Response, Problem> {
     let digits = app.settings().currency_digits();
     let owner = caller.actor.user_id.filter(|_| !caller.actor.is_staff());
     let scope = if owner.is_some() { Scope::Of(owner) } else { Scope::All };
-    let kept = Some(("leafcraft orders", owner.map(|id| id.0)));
-    stream::orders(&app, scope, kept, move |view, out| out.push(&OrderBody::of(&view.order, digits))).await
+    let (audience, shows) = match owner {
+        None => (Audience::Staff, Slot::Orders),
+        Some(id) => (Audience::Owner(Some(id.0)), Slot::OrdersOf(Some(id))),
+    };
+    let asked = Asked::plain(What::LeafcraftOrders, audience);
+    let kept = Keeping { asked, past: again.past_cache, shows };
+    stream::orders(&app, scope, Some(kept), move |view, out| out.push(&OrderBody::of(&view.order, digits)))
+        .await
 }
 
 /// Place an order

@@ -5,6 +5,10 @@ mod agreement;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod cache;
+#[cfg(test)]
+mod cache_stress;
+#[cfg(test)]
 mod callers;
 #[cfg(test)]
 mod document;

@@ -1,17 +1,19 @@
 //! Lists of orders.
 
 use axum::extract::State;
+use axum::response::Response;
 use domain::{ProductId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::audience;
 use super::body::{OrderBody, example};
 use crate::api::page::PageBody;
-use crate::app::App;
 use crate::app::views::{OrderListing, OrderQuery, OrderSort, OrderView, Scope};
+use crate::app::{App, Asked, Slot, What};
 use crate::http::problem::{BadRequest, FieldError, Problem, Unauthenticated, Unavailable};
-use crate::http::reply::Reply;
-use crate::request::{Caller, Paged};
+use crate::http::reply::Ready;
+use crate::request::{Again, Caller, Paged, found};
 use crate::wire::paging::{ByNumber, Cursor, Key, PageParams};
 use crate::wire::time::Moment;
 use crate::wire::values::{Id, Status};
@@ -147,7 +149,8 @@ pub(super) async fn list_orders(
     State(app): State<App>,
     caller: Caller,
     list: Paged<OrderFilter>,
-) -> Result<Reply, Problem> {
+    again: Again,
+) -> Result<Response, Problem> {
     let filter = list.query;
     let (word, sort, descending) = filter.sort.unwrap_or(SortWord::IdDescending).parts();
     let page = list.page(&ByNumber(word))?;
@@ -163,8 +166,16 @@ pub(super) async fn list_orders(
         descending,
         page,
     };
-    let found = app.reads().orders(&query).await?;
-    Ok(Reply::ok(&body(&found, &query, ByNumber(word), &app.settings().currency)))
+    let shows = match query.scope {
+        Scope::All => [Slot::Orders, Slot::Names],
+        Scope::Of(user) => [Slot::OrdersOf(user), user.map_or(Slot::OrdersOf(user), Slot::Name)],
+    };
+    let read = async {
+        let found = app.reads().orders(&query).await?;
+        Ok((Ready::list(&body(&found, &query, ByNumber(word), &app.settings().currency))?, shows))
+    };
+    let asked = Asked::page(What::Orders, audience(&caller), &query.page, &again.query);
+    found(&app, asked, &again, read).await
 }
 
 fn body<'a>(

@@ -4,7 +4,6 @@ mod body;
 mod query;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::{
     CreateProduct, DeleteProduct, Deleted, ProductId, RestoreProduct, ToggleProduct, UpdateProduct,
@@ -16,14 +15,14 @@ pub(super) use self::body::{ProductBody, ProductFound, etag, example, shown};
 use self::body::{ProductChange, ProductListBody, ProductNew, example_archived, example_list};
 use self::query::{LowStockFilter, ProductFilter, ProductOrder, product_query};
 use super::headers::{IdempotencyKey, IfMatch, IfNoneMatch};
-use crate::app::App;
 use crate::app::views::ProductQuery;
+use crate::app::{App, Asked, Audience, Slot, What};
 use crate::http::problem::{
     BadRequest, NotFound, PreconditionFailed, Problem, ReadProblems, Unauthenticated, Unavailable,
     WriteProblems,
 };
-use crate::http::reply::Reply;
-use crate::request::{Caller, Edit, NoBody, Paged, PathId, Staff, Write, if_none_match, run};
+use crate::http::reply::{Ready, Reply};
+use crate::request::{Again, Caller, Edit, NoBody, Paged, PathId, Staff, Write, found, run};
 use crate::wire::paging::PageParams;
 use crate::wire::values::Id;
 
@@ -48,7 +47,12 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     responses(
         (status = 200, description = "A page of products", body = ProductListBody, example = json!(example_list())),
         ReadProblems))]
-async fn list(State(app): State<App>, caller: Caller, paged: Paged<ProductFilter>) -> Result<Reply, Problem> {
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    paged: Paged<ProductFilter>,
+    again: Again,
+) -> Result<Response, Problem> {
     let filter = &paged.query;
     let archived = filter.archived.unwrap_or(false);
     if archived && !caller.actor.is_staff() {
@@ -62,7 +66,12 @@ async fn list(State(app): State<App>, caller: Caller, paged: Paged<ProductFilter
         archived,
         ..product_query(order, paged.page(&order)?)
     };
-    answer_list(&app, &query, order).await
+    answer_list(&app, (What::Products, audience(&caller)), again, &query, order).await
+}
+
+/// What people see of the catalogue: staff what is archived, too.
+fn audience(caller: &Caller) -> Audience {
+    if caller.actor.is_staff() { Audience::Staff } else { Audience::Public }
 }
 
 /// Lists what runs low
@@ -75,19 +84,35 @@ async fn list(State(app): State<App>, caller: Caller, paged: Paged<ProductFilter
     responses(
         (status = 200, description = "A page of products", body = ProductListBody, example = json!(example_list())),
         ReadProblems))]
-async fn low_stock(State(app): State<App>, _: Staff, paged: Paged<LowStockFilter>) -> Result<Reply, Problem> {
+async fn low_stock(
+    State(app): State<App>,
+    _: Staff,
+    paged: Paged<LowStockFilter>,
+    again: Again,
+) -> Result<Response, Problem> {
     let order = paged.query.sort.unwrap_or(ProductOrder::BY_AVAILABLE);
     let query = ProductQuery {
         active: paged.query.active,
         low_stock: Some(true),
         ..product_query(order, paged.page(&order)?)
     };
-    answer_list(&app, &query, order).await
+    answer_list(&app, (What::LowStock, Audience::Staff), again, &query, order).await
 }
 
-async fn answer_list(app: &App, query: &ProductQuery, order: ProductOrder) -> Result<Reply, Problem> {
-    let listing = app.reads().products(query).await?;
-    Ok(Reply::ok(&ProductListBody::new(&listing, &query.page, order, &app.settings().currency)))
+async fn answer_list(
+    app: &App,
+    (what, audience): (What, Audience),
+    again: Again,
+    query: &ProductQuery,
+    order: ProductOrder,
+) -> Result<Response, Problem> {
+    let read = async {
+        let listing = app.reads().products(query).await?;
+        let body = ProductListBody::new(&listing, &query.page, order, &app.settings().currency);
+        Ok((Ready::list(&body)?, [Slot::Products]))
+    };
+    let asked = Asked::page(what, audience, &query.page, &again.query);
+    found(app, asked, &again, read).await
 }
 
 /// Shows a product
@@ -105,16 +130,17 @@ async fn read(
     State(app): State<App>,
     caller: Caller,
     PathId(id): PathId,
-    headers: HeaderMap,
-) -> Result<Reply, Problem> {
-    let found = app.reads().product(ProductId(id)).await?;
-    let visible = found.filter(|view| caller.actor.is_staff() || view.product.archived_at_us.is_none());
-    let view = visible.ok_or_else(|| not_found(id))?;
-    let etag = etag(&view);
-    if if_none_match(&headers, &etag) {
-        return Ok(Reply::not_modified(etag));
-    }
-    Ok(Reply::ok(&ProductBody::new(&view, &app.settings().currency)).etag(etag))
+    again: Again,
+) -> Result<Response, Problem> {
+    let read = async {
+        let found = app.reads().product(ProductId(id)).await?;
+        let visible = found.filter(|view| caller.actor.is_staff() || view.product.archived_at_us.is_none());
+        let view = visible.ok_or_else(|| not_found(id))?;
+        let body = ProductBody::new(&view, &app.settings().currency);
+        Ok((Ready::tagged(&body, etag(&view))?, [Slot::Product(view.product.id)]))
+    };
+    let asked = Asked::plain(What::Product(id), audience(&caller));
+    found(&app, Some(asked), &again, read).await
 }
 
 /// The answer when no product has this number, or none that the caller may see.
