@@ -48,10 +48,10 @@ pub enum What {
     LowStock,
     /// The first page of the orders.
     Orders,
-    /// The products of the façade `leafcraft`.
-    LeafcraftProducts,
-    /// The orders of the façade `leafcraft`.
-    LeafcraftOrders,
+    /// The whole catalogue, in the words of `leafcraft`.
+    AllProducts,
+    /// All orders, in the words of `leafcraft`.
+    AllOrders,
 }
 
 /// Who asks, as far as it decides what they see.

@@ -23,11 +23,9 @@ use utoipa_axum::routes;
 use super::fastapi::{Anyone, Body, Contract, Form, Holder, NoBody, PathInt, StaffHolder, refusal, run};
 use super::login::{Credentials, Token, token};
 use super::openapi::{Detail, Invalid};
-use super::stream::{self, Keeping};
 use super::values::{Id, Money, Quantity, Shown, Text as _, Whole};
-use super::{Described, flaws};
-use crate::app::views::Scope;
-use crate::app::{App, Asked, Audience, Slot, What};
+use super::{Described, flaws, stream};
+use crate::app::{App, What, views::Scope};
 use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
 use crate::request::{Again, Caller};
@@ -88,7 +86,7 @@ pub(super) fn described() -> Described {
         about: "Products, and orders that take their stock at confirmation, as the service leafcraft had them.",
         routes: vec![
             routes!(login),
-            routes!(list_products, create_product),
+            routes!(products, create_product),
             routes!(list_orders),
             routes!(create_order),
             confirm,
@@ -204,15 +202,10 @@ async fn login(State(app): State<App>, Form(credentials): Form<Credentials>) -> 
 /// List all products
 #[utoipa::path(get, path = "/products/", tag = "products", operation_id = "list_products", security(()),
     responses((status = 200, description = "All products", body = Vec<Product>)))]
-async fn list_products(
-    State(app): State<App>,
-    _: Anyone<Leafcraft>,
-    again: Again,
-) -> Result<Response, Problem> {
+async fn products(State(app): State<App>, _: Anyone<Leafcraft>, again: Again) -> Result<Response, Problem> {
     let digits = app.settings().currency_digits();
-    let asked = Asked::plain(What::LeafcraftProducts, Audience::Public);
-    let kept = Keeping { asked, past: again.past_cache, shows: Slot::Products };
-    stream::products(&app, None, Some(kept), move |view| Product::of(view, digits)).await
+    let keeping = (What::AllProducts, &again);
+    stream::products(&app, None, Some(keeping), move |view| Product::of(view, digits)).await
 }
 
 /// Create a product
@@ -269,16 +262,9 @@ async fn list_orders(
     again: Again,
 ) -> Result<Response, Problem> {
     let digits = app.settings().currency_digits();
-    let owner = caller.actor.user_id.filter(|_| !caller.actor.is_staff());
-    let scope = if owner.is_some() { Scope::Of(owner) } else { Scope::All };
-    let (audience, shows) = match owner {
-        None => (Audience::Staff, Slot::Orders),
-        Some(id) => (Audience::Owner(Some(id.0)), Slot::OrdersOf(Some(id))),
-    };
-    let asked = Asked::plain(What::LeafcraftOrders, audience);
-    let kept = Keeping { asked, past: again.past_cache, shows };
-    stream::orders(&app, scope, Some(kept), move |view, out| out.push(&OrderBody::of(&view.order, digits)))
-        .await
+    let scope = if caller.actor.is_staff() { Scope::All } else { Scope::Of(caller.actor.user_id) };
+    let keeping = Some((What::AllOrders, &again));
+    stream::orders(&app, scope, keeping, move |view, out| out.push(&OrderBody::of(&view.order, digits))).await
 }
 
 /// Place an order

@@ -13,9 +13,10 @@ use futures_util::stream;
 use serde::Serialize;
 
 use crate::app::views::{OrderQuery, OrderView, Page, ProductQuery, ProductView, Scope, SortValue, Start};
-use crate::app::{App, Asked, Failure, Slot};
+use crate::app::{App, Asked, Audience, Failure, Slot, What};
 use crate::http::problem::Problem;
 use crate::http::reply::Ready;
+use crate::request::Again;
 
 /// Rows that are read at once.
 const PAGE: u32 = 500;
@@ -99,11 +100,20 @@ fn page_after(id: i64) -> Page {
     Page { limit: PAGE, start: Start::After { value: SortValue::Int(id), id } }
 }
 
+/// What a list is kept as, for a client that may want it made anew. It must show no names of users.
+pub(super) type Keeping<'a> = (What, &'a Again);
+
 /// How a list is kept: what was asked, whether the client wants it made anew, and on what it depends.
-pub(super) struct Keeping {
-    pub(super) asked: Asked,
-    pub(super) past: bool,
-    pub(super) shows: Slot,
+struct Kept {
+    asked: Asked,
+    past: bool,
+    shows: Slot,
+}
+
+impl Kept {
+    fn new((what, again): Keeping<'_>, audience: Audience, shows: Slot) -> Self {
+        Self { asked: Asked::plain(what, audience), past: again.past_cache, shows }
+    }
 }
 
 /// All products of the catalogue by id, or those that are low in stock.
@@ -113,9 +123,10 @@ pub(super) struct Keeping {
 pub(super) async fn products<R: Serialize>(
     app: &App,
     low_stock: Option<bool>,
-    kept: Option<Keeping>,
+    keeping: Option<Keeping<'_>>,
     show: impl Fn(&ProductView) -> R + Send + Sync + 'static,
 ) -> Result<Response, Problem> {
+    let kept = keeping.map(|keeping| Kept::new(keeping, Audience::Public, Slot::Products));
     answer(app, kept, Products { app: app.clone(), low_stock, show }).await
 }
 
@@ -126,13 +137,18 @@ pub(super) async fn products<R: Serialize>(
 pub(super) async fn orders(
     app: &App,
     scope: Scope,
-    kept: Option<Keeping>,
+    keeping: Option<Keeping<'_>>,
     show: impl Fn(&OrderView, &mut Elements) -> serde_json::Result<()> + Send + Sync + 'static,
 ) -> Result<Response, Problem> {
+    let (audience, shows) = match scope {
+        Scope::All => (Audience::Staff, Slot::Orders),
+        Scope::Of(owner) => (Audience::Owner(owner.map(|id| id.0)), Slot::OrdersOf(owner)),
+    };
+    let kept = keeping.map(|keeping| Kept::new(keeping, audience, shows));
     answer(app, kept, Orders { app: app.clone(), scope, show }).await
 }
 
-async fn answer(app: &App, kept: Option<Keeping>, pages: impl Pages) -> Result<Response, Problem> {
+async fn answer(app: &App, kept: Option<Kept>, pages: impl Pages) -> Result<Response, Problem> {
     let (asked, past, shows) =
         kept.map_or((None, false, None), |kept| (Some(kept.asked), kept.past, Some(kept.shows)));
     let ticket = match app.cache().look_up(asked, past) {

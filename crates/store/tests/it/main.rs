@@ -30,6 +30,8 @@ mod shop;
 #[cfg(test)]
 mod sqlite_only;
 #[cfg(test)]
+mod touched;
+#[cfg(test)]
 mod toys;
 #[cfg(test)]
 mod verify;

@@ -15,6 +15,10 @@ const USERS: i64 = 9;
 pub(crate) struct Random(u64);
 
 impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     pub(crate) fn below(&mut self, limit: i64) -> i64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -26,7 +30,7 @@ impl Random {
         self.below(100) < percent
     }
 
-    fn pick<T: Copy>(&mut self, all: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, all: &[T]) -> T {
         all[usize::try_from(self.below(i64::try_from(all.len()).unwrap())).unwrap()]
     }
 }
@@ -46,7 +50,7 @@ impl Truth {
 
 pub(crate) async fn random_shop() -> (Shop, Truth) {
     let shop = Shop::new().await;
-    let mut random = Random(0x5eed);
+    let mut random = Random::new(0x5eed);
     fill_users(&shop, &mut random).await;
     fill_products(&shop, &mut random).await;
     fill_orders(&shop, &mut random).await;

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::audience;
 use super::body::{OrderBody, example};
+use crate::api::headers::IfNoneMatch;
 use crate::api::page::PageBody;
 use crate::app::views::{OrderListing, OrderQuery, OrderSort, OrderView, Scope};
 use crate::app::{App, Asked, Slot, What};
@@ -136,13 +137,16 @@ impl OrderFilter {
 /// Customers see their own orders, staff all of them. The two totals cover every order that matches, not the page
 /// alone. Follow `next_cursor` to the next page at a cost that does not grow with depth.
 #[utoipa::path(get, path = "/orders", tag = "orders", operation_id = "list_orders",
-    params(OrderFilter, PageParams),
+    params(OrderFilter, PageParams, IfNoneMatch),
     responses(
         (status = 200, description = "A page of orders, and totals over all that match", body = OrdersBody<'static>,
+            headers(("ETag" = String, description = "Changes with the page: `W/\"3f2a…\"`")),
             example = json!({
                 "orders": [example("paid")], "limit": 20, "offset": 0, "next_cursor": null,
                 "total_amount_cents": 502_997, "total_quantity": 3,
             })),
+        (status = 304, description = "The page is as `If-None-Match` knows it",
+            headers(("ETag" = String, description = "The tag that is still current"))),
         BadRequest, Unauthenticated, Unavailable),
     security(("bearer" = []), ("password" = [])))]
 pub(super) async fn list_orders(

@@ -43,9 +43,13 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Archived products are left out; staff may ask for them, and get them alone.
 #[utoipa::path(get, path = "/products", tag = "products", operation_id = "list_products",
     security(("bearer" = []), ("password" = [])),
-    params(ProductFilter, PageParams),
+    params(ProductFilter, PageParams, IfNoneMatch),
     responses(
-        (status = 200, description = "A page of products", body = ProductListBody, example = json!(example_list())),
+        (status = 200, description = "A page of products", body = ProductListBody,
+            headers(("ETag" = String, description = "Changes with the page: `W/\"3f2a…\"`")),
+            example = json!(example_list())),
+        (status = 304, description = "The page is as `If-None-Match` knows it",
+            headers(("ETag" = String, description = "The tag that is still current"))),
         ReadProblems))]
 async fn list(
     State(app): State<App>,
@@ -80,9 +84,13 @@ fn audience(caller: &Caller) -> Audience {
 /// Archived ones are left out.
 #[utoipa::path(get, path = "/products/low-stock", tag = "stock", operation_id = "list_low_stock",
     security(("bearer" = []), ("password" = [])),
-    params(LowStockFilter, PageParams),
+    params(LowStockFilter, PageParams, IfNoneMatch),
     responses(
-        (status = 200, description = "A page of products", body = ProductListBody, example = json!(example_list())),
+        (status = 200, description = "A page of products", body = ProductListBody,
+            headers(("ETag" = String, description = "Changes with the page: `W/\"3f2a…\"`")),
+            example = json!(example_list())),
+        (status = 304, description = "The page is as `If-None-Match` knows it",
+            headers(("ETag" = String, description = "The tag that is still current"))),
         ReadProblems))]
 async fn low_stock(
     State(app): State<App>,
