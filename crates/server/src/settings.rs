@@ -36,6 +36,10 @@ pub struct Settings {
     pub queue_limit: usize,
     /// How long a request waits for its turn, and for a database that is away; then the answer is 503.
     pub patience: Duration,
+    /// Most bytes of answers kept to be sent again; 0 keeps none.
+    pub cache_bytes: usize,
+    /// How long a change by another server or the command line may go unnoticed by kept answers.
+    pub cache_refresh: Duration,
     /// Largest request body, in bytes.
     pub max_body_bytes: usize,
     /// Most connections at once; further ones wait to be accepted.
@@ -76,6 +80,8 @@ impl Default for Settings {
             max_batch: 256,
             queue_limit: 4096,
             patience: Duration::from_secs(10),
+            cache_bytes: 32 * 1024 * 1024,
+            cache_refresh: Duration::from_millis(250),
             max_body_bytes: 256 * 1024,
             max_connections: 4096,
             hash_concurrency: std::thread::available_parallelism().map_or(2, usize::from),

@@ -21,6 +21,7 @@ use crate::tables::{
     INSERT_ORDERS, INSERT_PRODUCTS, INSERT_USERS, UPDATE_COUNTERS, UPDATE_ITEMS, UPDATE_LEVELS,
     UPDATE_ORDERS, UPDATE_PRODUCTS, UPDATE_USERS, UPSERT_ANSWERS, UPSERT_META,
 };
+use crate::touched::Touched;
 
 /// The oldest answers go first, so many at a time: all other commands wait meanwhile.
 const FORGOTTEN_AT_ONCE: i64 = 500;
@@ -159,6 +160,18 @@ impl Pending {
             }
         }
         sets.upsert(&UPSERT_META, rows);
+    }
+
+    /// What is out of date once this is written.
+    pub(crate) fn touched(&self, snapshot: &Snapshot) -> Touched {
+        let products = self.products.iter().chain(&self.levels).chain(&self.erased);
+        let whose = |id: &OrderId| (*id, snapshot.order(*id).and_then(|order| order.user_id));
+        Touched {
+            everything: false,
+            products: products.copied().collect(),
+            orders: self.orders.keys().map(whose).collect(),
+            users: self.users.iter().copied().collect(),
+        }
     }
 
     /// The number of the next event, once this is written.

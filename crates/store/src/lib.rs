@@ -22,12 +22,14 @@ mod refold;
 mod rows;
 mod sums;
 mod tables;
+mod touched;
 mod verify;
 mod views;
 mod write;
 
 pub use error::{Cause, StoreError, Violation};
 pub use job::{ANSWER_LIFE_US, IdempotencyKey, Job, KeptAnswer, Verdict};
+pub use touched::{Changes, Touched, Written};
 pub use views::*;
 
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::flush::Pending;
 use crate::job::{ANSWER_LIFE_US, IdempotencyKey, Job, KeptAnswer, Verdict};
 use crate::load::{Loaded, Query, load, load_more};
 use crate::marker::{self, Marker};
+use crate::touched::{Touched, Written};
 use crate::{Store, StoreError};
 
 /// How often a duplicate is taken for a conflict with another server before it is believed.
@@ -24,7 +26,8 @@ const KEPT_ANSWERS: &str = "SELECT k.principal, k.idem_key, k.fingerprint, k.sta
      JOIN idempotency_keys k ON k.principal = r.principal AND k.idem_key = r.idem_key";
 
 impl Store {
-    /// Carries a batch of commands out in one transaction and returns when it is durable, with one verdict a job.
+    /// Carries a batch of commands out in one transaction and returns when it is durable, with one verdict a job and with
+    /// what the batch changed.
     ///
     /// A conflict with another writer runs the same batch again. A constraint that the rules did not foresee
     /// (two products trading their SKUs, say), or a row or text that cannot be read or written, splits the batch
@@ -39,16 +42,16 @@ impl Store {
         jobs: &mut Vec<Box<J>>,
         mut late: impl FnMut(&mut Vec<Box<J>>) + Send,
         deadline: Instant,
-    ) -> Vec<Verdict> {
-        let mut verdicts = Vec::with_capacity(jobs.len());
+    ) -> Written {
+        let mut written = Written { verdicts: Vec::with_capacity(jobs.len()), ..Written::default() };
         // A stack of ranges still to be done, the earliest on top: order of arrival is kept.
         let mut ranges = vec![(0, jobs.len())];
         let mut late: Option<&mut Late<'_, J>> = Some(&mut late);
         while let Some((from, to)) = ranges.pop() {
             // What comes in later belongs to the end, which is in the first range alone.
             let mut part = Part { jobs: &mut *jobs, from, to, late: late.take() };
-            match self.write_part(&mut part, deadline).await {
-                Ok(done) => verdicts.extend(done),
+            match self.write_part(&mut part, deadline, &mut written).await {
+                Ok(done) => written.verdicts.extend(done),
                 Err(error) if part.len() > 1 && may_be_of_one(&error) => {
                     let (middle, to) = (from + part.len() / 2, part.to);
                     ranges.push((middle, to));
@@ -56,17 +59,19 @@ impl Store {
                 }
                 Err(error) => {
                     let error = Arc::new(error);
-                    verdicts.extend((0..part.len()).map(|_| Verdict::Failed(Arc::clone(&error))));
+                    let failed = (0..part.len()).map(|_| Verdict::Failed(Arc::clone(&error)));
+                    written.verdicts.extend(failed);
                 }
             }
         }
-        verdicts
+        written
     }
 
     async fn write_part<J: Job + ?Sized>(
         &self,
         jobs: &mut Part<'_, '_, J>,
         deadline: Instant,
+        written: &mut Written,
     ) -> Result<Vec<Verdict>, StoreError> {
         // An embedded database has no connection to lose.
         let dialect = self.database().dialect();
@@ -78,16 +83,20 @@ impl Store {
             was_in_doubt: false,
             confirmations: 0,
             next_event: 0,
+            events: 0..0,
+            touched: Touched::default(),
             dialect,
         };
-        let written = self.write_with_retries(jobs, &mut batch).await;
+        let done = self.write_with_retries(jobs, &mut batch).await;
+        written.touched.absorb(batch.touched);
+        written.events.extend(Some(batch.events).filter(|events| !events.is_empty()));
         // Also when an attempt was in doubt and not found, which does not settle it in a cluster: nobody looks for its
         // number any more, the next batch has another one, and leaves it in the same row. So the lost attempt was
         // committed before that batch, or conflicts with it: it cannot come later and take its number away.
         if let Some(marker) = marker.filter(|_| batch.in_doubt.is_none()) {
             self.markers.give_back(marker);
         }
-        written
+        done
     }
 
     async fn write_with_retries<J: Job + ?Sized>(
@@ -150,10 +159,17 @@ impl Store {
         match transaction.commit().await {
             Ok(()) => {
                 self.next_event.store(batch.next_event, Ordering::Relaxed);
-                self.retries.resolved.fetch_add(u64::from(end == End::Confirm), Ordering::Relaxed);
+                if let End::Commit { touched, events } = end {
+                    batch.touched.absorb(touched);
+                    batch.events = events;
+                } else {
+                    self.retries.resolved.fetch_add(1, Ordering::Relaxed);
+                }
                 Ok(verdicts)
             }
             Err(error) => {
+                // Whatever the error says, and whatever comes of the next attempt: this one may have been committed.
+                batch.touched = Touched::everything();
                 let is_lost = matches!(error, StoreError::ConnectionLost(_));
                 if batch.marker.is_some() && (is_lost || end == End::Confirm) {
                     batch.in_doubt = Some(verdicts);
@@ -205,7 +221,8 @@ impl Store {
         }
         pending.write(transaction, &snapshot, first, lines, batch.marker).await?;
         batch.next_event = pending.next_event(lines);
-        Ok((verdicts, End::Commit))
+        let events = lines.event..batch.next_event;
+        Ok((verdicts, End::Commit { touched: pending.touched(&snapshot), events }))
     }
 }
 
@@ -254,11 +271,15 @@ fn decide_one<J: Job + ?Sized>(
 /// What one finds in a database on a network need not be there for good: a primary that was started again shows commits
 /// that its standby has not got yet. Only a COMMIT of one's own waits until the standby has it, and everything before it.
 /// So whoever is told that something is done is told so after a COMMIT, also when it was done earlier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum End {
     /// Nothing was changed, and nobody is told that anything is done.
     RollBack,
-    Commit,
+    Commit {
+        touched: Touched,
+        /// The numbers of the events of this batch.
+        events: Range<i64>,
+    },
     /// An earlier attempt was found to be committed; this one only makes sure of it.
     Confirm,
 }
@@ -308,6 +329,10 @@ struct Batch {
     was_in_doubt: bool,
     /// The number of the next event, once this batch is committed.
     next_event: i64,
+    /// What was changed, once that is known; everything as soon as an attempt to commit has failed.
+    touched: Touched,
+    /// The numbers of its events, once this batch is committed.
+    events: Range<i64>,
     /// How often an attempt was found to be committed.
     confirmations: i64,
     dialect: Dialect,

@@ -60,7 +60,7 @@ pub(super) struct IfMatchOfOrder {
     tag: String,
 }
 
-/// Of reads of one thing.
+/// Of reads of one thing, or of a page.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "describes what handlers read")]

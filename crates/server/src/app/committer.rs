@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
 
-use super::lists::Lists;
+use super::cache::{Cache, Marking};
+use super::follower::Ended;
 use crate::clock;
 use crate::http::metrics::Metrics;
 use crate::settings::Settings;
@@ -59,16 +60,20 @@ impl Queue {
     }
 }
 
-/// The committer's thread.
+/// The committer's thread, and what else ends with the application.
 #[derive(Debug)]
-pub struct Committer(JoinHandle<()>);
+pub struct Committer {
+    thread: JoinHandle<()>,
+    follower: Ended,
+}
 
 impl Committer {
-    /// Waits until everything that was queued has been answered. The queue ends with the last clone of the
-    /// application.
+    /// Waits until everything that was queued has been answered, and nobody looks at the database any more. The queue
+    /// ends with the last clone of the application. Blocks, so it must not be called on a thread of the runtime.
     pub fn join(self) {
         // A panic of the thread was logged where it happened.
-        let _ = self.0.join();
+        let _ = self.thread.join();
+        self.follower.wait();
     }
 }
 
@@ -77,7 +82,8 @@ pub(super) fn start(
     store: Store,
     settings: &Settings,
     metrics: Metrics,
-    lists: Arc<Lists>,
+    cache: Arc<Cache>,
+    follower: Ended,
 ) -> std::io::Result<(Queue, Committer)> {
     let (sender, mut receiver) = mpsc::channel(settings.queue_limit.max(1));
     let max_batch = settings.max_batch.max(1);
@@ -85,7 +91,7 @@ pub(super) fn start(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let work = move || {
         loop {
-            let batches = run(&store, &mut receiver, max_batch, shortest_attempt, (&metrics, &lists));
+            let batches = run(&store, &mut receiver, max_batch, shortest_attempt, (&metrics, &cache));
             // A panic is a bug in a rule. Its batch is rolled back and its callers see their senders dropped
             // (an internal error); all others are served on.
             match catch_unwind(AssertUnwindSafe(|| runtime.block_on(batches))) {
@@ -95,7 +101,7 @@ pub(super) fn start(
         }
     };
     let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(work)?;
-    Ok((Queue(sender), Committer(thread)))
+    Ok((Queue(sender), Committer { thread, follower }))
 }
 
 async fn run(
@@ -103,7 +109,7 @@ async fn run(
     receiver: &mut mpsc::Receiver<Box<dyn Errand>>,
     max_batch: usize,
     shortest_attempt: Duration,
-    (metrics, lists): (&Metrics, &Lists),
+    (metrics, cache): (&Metrics, &Cache),
 ) {
     let mut batch: Vec<Box<dyn Errand>> = Vec::with_capacity(max_batch);
     while gather(receiver, &mut batch, max_batch).await {
@@ -118,13 +124,14 @@ async fn run(
         let deadline = oldest.max(Instant::now() + shortest_attempt);
         // While other servers had their turn, or the database looked up what the batch needs, more have come in.
         let late = |batch: &mut Vec<Box<dyn Errand>>| top_up(receiver, batch, max_batch);
-        let verdicts = store.write(&mut batch, late, deadline).await;
-        lists.expire();
+        let marking = Marking::begin(cache);
+        let written = store.write(&mut batch, late, deadline).await;
+        marking.end(&written.touched, &written.events);
         metrics.observe_commit(batch.len(), clock::since(started));
         metrics.set_writer_counts(store.writer_counts());
         let now = clock::monotonic();
         let mut patient = Vec::new();
-        for (errand, verdict) in batch.drain(..).zip(verdicts) {
+        for (errand, verdict) in batch.drain(..).zip(written.verdicts) {
             // Those who came later wait on: nothing has happened to them.
             if verdict.may_wait() && errand.deadline().into_std() > now {
                 patient.push(errand);

@@ -1,10 +1,12 @@
 //! The application between the wire and the shop: commands go in through one queue, reads go straight to the
 //! store, and nobody else touches either.
 
+mod cache;
 mod committer;
+mod follower;
 mod in_flight;
-mod lists;
 mod run;
+mod slots;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,15 +14,17 @@ use std::time::Duration;
 use store::{Store, StoreError};
 use tokio::time::timeout;
 
+pub use cache::{Asked, Audience, Cache, Ticket, What};
 pub use committer::Committer;
-pub use lists::{ListKey, Lists};
 pub use run::{Answered, Failure, Keyed};
+pub use slots::Slot;
 
 use crate::auth::passwords::Passwords;
 use crate::auth::secret::{Secret, SubKey};
 use crate::auth::tokens::Tokens;
 use crate::http::metrics::Metrics;
 use crate::settings::Settings;
+use follower::Follower;
 
 /// What reads answer with, under the roof of the application: handlers never name the store.
 pub mod views {
@@ -49,12 +53,14 @@ struct Inner {
     fingerprint_key: SubKey,
     settings: Settings,
     metrics: Metrics,
-    lists: Arc<Lists>,
+    cache: Arc<Cache>,
+    /// Ends with the application.
+    _follower: Follower,
 }
 
 impl App {
-    /// Starts the committer and puts the application around it. The [`Committer`] ends when the last clone of the
-    /// application is gone and everything accepted has been answered.
+    /// Starts the committer and the follower and puts the application around it. The [`Committer`] ends when the last clone of the
+    /// application is gone and everything accepted has been answered. Must be called within a runtime.
     ///
     /// # Errors
     /// When the committer's thread cannot be started.
@@ -64,9 +70,10 @@ impl App {
         settings: Settings,
         metrics: Metrics,
     ) -> std::io::Result<(Self, Committer)> {
-        let lists = Arc::new(Lists::new());
+        let cache = Arc::new(Cache::new(&settings, metrics.clone()));
+        let (follower, ended) = follower::start(&store, &cache);
         let (queue, committer) =
-            committer::start(store.clone(), &settings, metrics.clone(), Arc::clone(&lists))?;
+            committer::start(store.clone(), &settings, metrics.clone(), Arc::clone(&cache), ended)?;
         let app = Self(Arc::new(Inner {
             store,
             queue,
@@ -76,7 +83,8 @@ impl App {
             fingerprint_key: secret.fingerprint_key(),
             settings,
             metrics,
-            lists,
+            cache,
+            _follower: follower,
         }));
         Ok((app, committer))
     }
@@ -111,10 +119,10 @@ impl App {
         &self.0.settings
     }
 
-    /// Lists that were asked for a moment ago.
+    /// Answers that were given a moment ago.
     #[must_use]
-    pub fn lists(&self) -> &Lists {
-        &self.0.lists
+    pub fn cache(&self) -> &Cache {
+        &self.0.cache
     }
 
     /// What is counted.

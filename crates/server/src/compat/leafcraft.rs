@@ -27,10 +27,10 @@ use super::login::{Credentials, Token, token};
 use super::openapi::{Detail, Invalid};
 use super::values::{Id, Money, Quantity, Shown, Text as _, Whole};
 use super::{Described, flaws, stream, with_put_and_post};
-use crate::app::App;
-use crate::app::views::Scope;
+use crate::app::{App, What, views::Scope};
 use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
+use crate::request::Again;
 use crate::wire::values::ProductName;
 
 /// The words of this contract.
@@ -84,7 +84,7 @@ pub(super) fn described() -> Described {
         about: "Products, and orders that take their stock at confirmation, as the service leafcraft had them.",
         routes: vec![
             routes!(login),
-            routes!(list_products, create_product),
+            routes!(products, create_product),
             routes!(list_orders),
             routes!(create_order),
             with_put_and_post(routes!(confirm_order), confirm_order),
@@ -200,10 +200,10 @@ async fn login(State(app): State<App>, Form(credentials): Form<Credentials>) -> 
 /// List all products
 #[utoipa::path(get, path = "/products/", tag = "products", operation_id = "list_products", security(()),
     responses((status = 200, description = "All products", body = Vec<Product>)))]
-async fn list_products(State(app): State<App>, _: Public) -> Result<Response, Problem> {
+async fn products(State(app): State<App>, _: Public, again: Again) -> Result<Response, Problem> {
     let digits = app.settings().currency_digits();
-    let kept = Some(("leafcraft products", None));
-    stream::products(&app, None, kept, move |view| Product::of(view, digits)).await
+    let keeping = (What::AllProducts, &again);
+    stream::products(&app, None, Some(keeping), move |view| Product::of(view, digits)).await
 }
 
 /// Create a product
@@ -258,12 +258,12 @@ async fn create_product(
 async fn list_orders(
     State(app): State<App>,
     Holder(caller, _): Holder<Leafcraft>,
+    again: Again,
 ) -> Result<Response, Problem> {
     let digits = app.settings().currency_digits();
-    let owner = caller.actor.user_id.filter(|_| !caller.actor.is_staff());
-    let scope = if owner.is_some() { Scope::Of(owner) } else { Scope::All };
-    let kept = Some(("leafcraft orders", owner.map(|id| id.0)));
-    stream::orders(&app, scope, kept, move |view, out| out.push(&OrderBody::of(&view.order, digits))).await
+    let scope = if caller.actor.is_staff() { Scope::All } else { Scope::Of(caller.actor.user_id) };
+    let keeping = Some((What::AllOrders, &again));
+    stream::orders(&app, scope, keeping, move |view, out| out.push(&OrderBody::of(&view.order, digits))).await
 }
 
 /// Place an order

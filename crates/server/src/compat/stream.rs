@@ -5,16 +5,18 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::Serialize;
 
 use crate::app::views::{OrderQuery, OrderView, Page, ProductQuery, ProductView, Scope, SortValue, Start};
-use crate::app::{App, Failure, ListKey};
+use crate::app::{App, Asked, Audience, Failure, Slot, What};
 use crate::http::problem::Problem;
+use crate::http::reply::Ready;
+use crate::request::Again;
 
 /// Products that are read at once. A description has up to 5,000 characters.
 const PRODUCTS: u32 = 100;
@@ -104,6 +106,22 @@ fn page_after(id: i64, limit: u32) -> Page {
     Page { limit, start: Start::After { value: SortValue::Int(id), id } }
 }
 
+/// What a list is kept as, for a client that may want it made anew. It must show no names of users.
+pub(super) type Keeping<'a> = (What, &'a Again);
+
+/// How a list is kept: what was asked, whether the client wants it made anew, and on what it depends.
+struct Kept {
+    asked: Asked,
+    past: bool,
+    shows: Slot,
+}
+
+impl Kept {
+    fn new((what, again): Keeping<'_>, audience: Audience, shows: Slot) -> Self {
+        Self { asked: Asked::plain(what, audience), past: again.past_cache, shows }
+    }
+}
+
 /// All products of the catalogue by id, or those that are low in stock.
 ///
 /// # Errors
@@ -111,9 +129,10 @@ fn page_after(id: i64, limit: u32) -> Page {
 pub(super) async fn products<R: Serialize>(
     app: &App,
     low_stock: Option<bool>,
-    kept: Option<ListKey>,
+    keeping: Option<Keeping<'_>>,
     show: impl Fn(&ProductView) -> R + Send + Sync + 'static,
 ) -> Result<Response, Problem> {
+    let kept = keeping.map(|keeping| Kept::new(keeping, Audience::Public, Slot::Products));
     answer(app, kept, Products { app: app.clone(), low_stock, show }).await
 }
 
@@ -124,30 +143,37 @@ pub(super) async fn products<R: Serialize>(
 pub(super) async fn orders(
     app: &App,
     scope: Scope,
-    kept: Option<ListKey>,
+    keeping: Option<Keeping<'_>>,
     show: impl Fn(&OrderView, &mut Elements) -> serde_json::Result<()> + Send + Sync + 'static,
 ) -> Result<Response, Problem> {
+    let (audience, shows) = match scope {
+        Scope::All => (Audience::Staff, Slot::Orders),
+        Scope::Of(owner) => (Audience::Owner(owner.map(|id| id.0)), Slot::OrdersOf(owner)),
+    };
+    let kept = keeping.map(|keeping| Kept::new(keeping, audience, shows));
     answer(app, kept, Orders { app: app.clone(), scope, show }).await
 }
 
-async fn answer(app: &App, kept: Option<ListKey>, pages: impl Pages) -> Result<Response, Problem> {
-    if let Some(text) = kept.and_then(|key| app.lists().get(key)) {
-        return Ok(json(Body::from(text)));
-    }
-    let seen = app.lists().now();
+async fn answer(app: &App, kept: Option<Kept>, pages: impl Pages) -> Result<Response, Problem> {
+    let (asked, past, shows) =
+        kept.map_or((None, false, None), |kept| (Some(kept.asked), kept.past, Some(kept.shows)));
+    let ticket = match app.cache().look_up(asked, past) {
+        Ok(ready) => return Ok(ready.into_response()),
+        Err(ticket) => ticket.zip(shows),
+    };
     let mut start = Elements { text: vec![b'['], first: true };
     let mut next = pages.write(0, &mut start).await?;
     // What may be kept is gathered first.
-    while let Some(after) = next.filter(|_| kept.is_some() && start.text.len() <= LONGEST_KEPT) {
+    while let Some(after) = next.filter(|_| ticket.is_some() && start.text.len() <= LONGEST_KEPT) {
         next = pages.write(after, &mut start).await?;
     }
     let Some(after) = next else {
         start.text.push(b']');
-        let text = Bytes::from(start.text);
-        if let Some(key) = kept.filter(|_| text.len() <= LONGEST_KEPT) {
-            app.lists().keep(key, seen, text.clone());
+        let ready = Ready::text(start.text.into());
+        if let Some((ticket, shows)) = ticket.filter(|_| ready.len() <= LONGEST_KEPT) {
+            app.cache().keep(ticket, ready.clone(), [shows]);
         }
-        return Ok(json(Body::from(text)));
+        return Ok(ready.into_response());
     };
     Ok(json(Body::from_stream(rest(start.text, after, Arc::new(pages)))))
 }

@@ -82,6 +82,9 @@ struct Inner {
     conflicts: Counter,
     lost_connections: Counter,
     found_committed: Counter,
+    cache_hits: Counter,
+    cache_misses: Counter,
+    cache_bytes: Gauge,
     resident_memory: Gauge,
 }
 
@@ -106,6 +109,9 @@ impl Metrics {
             conflicts: Counter::default(),
             lost_connections: Counter::default(),
             found_committed: Counter::default(),
+            cache_hits: Counter::default(),
+            cache_misses: Counter::default(),
+            cache_bytes: Gauge::default(),
             resident_memory: Gauge::default(),
         };
         let registry = &mut inner.registry;
@@ -138,6 +144,13 @@ impl Metrics {
             "Lost commits that were found to have happened",
             inner.found_committed.clone(),
         );
+        registry.register("cache_hits", "Answers sent again from memory", inner.cache_hits.clone());
+        registry.register(
+            "cache_misses",
+            "Answers made anew that could have been sent from memory",
+            inner.cache_misses.clone(),
+        );
+        registry.register("cache_bytes", "Memory that kept answers take", inner.cache_bytes.clone());
         registry.register(
             "process_resident_memory_bytes",
             "Memory of the process that is in RAM",
@@ -169,6 +182,21 @@ impl Metrics {
         for (counter, count) in all {
             counter.inner().store(count, Ordering::Relaxed);
         }
+    }
+
+    /// Counts an answer that was sent again.
+    pub fn count_cache_hit(&self) {
+        self.0.cache_hits.inc();
+    }
+
+    /// Counts an answer that was made anew.
+    pub fn count_cache_miss(&self) {
+        self.0.cache_misses.inc();
+    }
+
+    /// Records how many bytes the kept answers take.
+    pub fn set_cache_bytes(&self, bytes: u64) {
+        self.0.cache_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Counts a refusal. [`super::middleware::finish`] does so for every [`Problem`] below 500 and for overload.

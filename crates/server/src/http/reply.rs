@@ -1,10 +1,11 @@
 //! An answer that can be kept: status, validators and a JSON text, no more.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use store::KeptAnswer;
 
 use super::problem::Problem;
@@ -94,6 +95,84 @@ impl IntoResponse for Reply {
         }
         if let Some(location) = self.location.and_then(|location| HeaderValue::try_from(location).ok()) {
             headers.insert(LOCATION, location);
+        }
+        response
+    }
+}
+
+/// Something that was found, ready to be sent as often as it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Ready {
+    etag: Option<HeaderValue>,
+    body: Bytes,
+}
+
+impl Ready {
+    /// A JSON text as it is.
+    pub fn text(body: Bytes) -> Self {
+        Self { etag: None, body }
+    }
+
+    /// One thing under its tag.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON, which is a bug.
+    pub fn tagged(body: &impl Serialize, etag: String) -> Result<Self, Problem> {
+        let body = serde_json::to_vec(body).map_err(Problem::internal)?;
+        let etag = HeaderValue::try_from(etag).map_err(Problem::internal)?;
+        Ok(Self { etag: Some(etag), body: body.into() })
+    }
+
+    /// A list, which has no version: its tag is made of its text.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON, which is a bug.
+    pub fn list(body: &impl Serialize) -> Result<Self, Problem> {
+        let body = serde_json::to_vec(body).map_err(Problem::internal)?;
+        let digest = Sha256::digest(&body);
+        // Half of it is more than chance or malice can match.
+        let digits: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        // Weak, because the same tag goes out with and without compression.
+        let etag = HeaderValue::try_from(format!("W/\"{digits}\"")).map_err(Problem::internal)?;
+        Ok(Self { etag: Some(etag), body: body.into() })
+    }
+
+    /// How many bytes it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.body.is_empty()
+    }
+
+    /// The tag.
+    #[must_use]
+    pub fn etag(&self) -> Option<&str> {
+        self.etag.as_ref().and_then(|etag| etag.to_str().ok())
+    }
+
+    /// 304: the client has it already.
+    #[must_use]
+    pub fn not_modified(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response.headers_mut().extend(self.etag.map(|etag| (ETAG, etag)));
+        response
+    }
+}
+
+impl IntoResponse for Ready {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.body));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(etag) = self.etag {
+            headers.insert(ETAG, etag);
         }
         response
     }

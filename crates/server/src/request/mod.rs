@@ -10,7 +10,7 @@ mod write;
 
 pub use caller::{Admin, Anyone, Caller, Staff, session};
 pub use credentials::{hash_password, is_password, issue_token, log_in};
-pub use params::{Paged, PathId, Query, if_none_match};
-pub use respond::{carry_out, run};
+pub use params::{Again, Paged, PathId, Query, if_none_match};
+pub use respond::{carry_out, found, run};
 pub use write::{Conditions, Edit, NoBody, OperationBody, Write};
 pub(crate) use write::{idempotency_key, mark};

@@ -1,14 +1,18 @@
 //! What stands in the address: ids and queries, read strictly.
 
+use std::convert::Infallible;
+
 use axum::extract::{FromRequestParts, MatchedPath, Path};
 use axum::http::HeaderMap;
-use axum::http::header::IF_NONE_MATCH;
+use axum::http::header::{CACHE_CONTROL, IF_NONE_MATCH};
 use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::app::views::{Page, SortValue, Start};
 use crate::http::problem::Problem;
+use crate::http::reply::Ready;
 use crate::wire::etag::IfNoneMatch;
 use crate::wire::paging::{self, PageParams, Position, Sort};
 use crate::wire::query::{parse_paged, parse_query};
@@ -86,6 +90,44 @@ impl<T> Paged<T> {
         };
         Ok(Page { limit: page.limit, start })
     }
+}
+
+/// What a client says that asks again: what it has already, and whether it may be sent what others were sent.
+#[derive(Debug, Clone)]
+pub struct Again {
+    known: Option<IfNoneMatch>,
+    /// Whether the answer is to be made anew.
+    pub past_cache: bool,
+    /// The query, as it was sent.
+    pub query: Box<str>,
+}
+
+impl FromRequestParts<App> for Again {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Infallible> {
+        let known = parts.headers.get_all(IF_NONE_MATCH).iter().map(|value| value.as_bytes());
+        let wishes = parts.headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+        Ok(Self {
+            known: IfNoneMatch::parse(known),
+            past_cache: wishes.flat_map(|wishes| wishes.split(',')).any(is_no_cache),
+            query: parts.uri.query().unwrap_or_default().into(),
+        })
+    }
+}
+
+impl Again {
+    /// Sends what was found, unless the client has it already.
+    #[must_use]
+    pub fn answer(&self, ready: Ready) -> Response {
+        let is_known = |etag: &str| self.known.as_ref().is_some_and(|known| known.is_fresh(etag));
+        if ready.etag().is_some_and(is_known) { ready.not_modified() } else { ready.into_response() }
+    }
+}
+
+/// Whether a word of `Cache-Control` asks for an answer that is made anew.
+fn is_no_cache(word: &str) -> bool {
+    word.trim().eq_ignore_ascii_case("no-cache")
 }
 
 /// Whether the client already has what carries `etag`.

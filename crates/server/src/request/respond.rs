@@ -5,12 +5,38 @@ use domain::{Command, Rejection};
 use store::IdempotencyKey;
 
 use super::caller::Caller;
+use super::params::Again;
 use super::write::Conditions;
-use crate::app::{Answered, App, Failure, Keyed};
+use crate::app::{Answered, App, Asked, Failure, Keyed, Slot};
 use crate::http::problem::{FieldError, Problem};
-use crate::http::reply::Reply;
+use crate::http::reply::{Ready, Reply};
 use crate::wire::idempotency::Key;
 use crate::wire::invalid::{BodyError, Invalid};
+
+/// Answers with what was found: by another request a moment ago, or now by `read`, which says on what it depends. Whoever
+/// calls this has settled that the caller may ask.
+///
+/// # Errors
+/// Those of `read`.
+pub async fn found<const N: usize>(
+    app: &App,
+    asked: Option<Asked>,
+    again: &Again,
+    read: impl Future<Output = Result<(Ready, [Slot; N]), Problem>>,
+) -> Result<Response, Problem> {
+    let ready = match app.cache().look_up(asked, again.past_cache) {
+        Ok(ready) => ready,
+        Err(ticket) => {
+            // Futures do nothing before they are awaited, so the ticket is older than what is read.
+            let (ready, shows) = read.await?;
+            if let Some(ticket) = ticket {
+                app.cache().keep(ticket, ready.clone(), shows);
+            }
+            ready
+        }
+    };
+    Ok(again.answer(ready))
+}
 
 /// Carries a command out and answers with what `render` makes of its outcome, or with the problem.
 ///

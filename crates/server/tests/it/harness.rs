@@ -157,6 +157,25 @@ impl TestApp {
         }
     }
 
+    /// Another server on the same database, which signs with the same secret.
+    pub(crate) async fn beside(&self, settings: Settings) -> Self {
+        Self::start_in(Arc::clone(&self.home), settings).await
+    }
+
+    /// The same caller, talking to another server.
+    pub(crate) fn as_seen_by<'a>(&'a self, caller: &Caller<'_>) -> Caller<'a> {
+        let Caller { token, id, refresh_token, .. } = caller.clone();
+        Caller { app: self, token, id, refresh_token }
+    }
+
+    /// A number in the answer of `GET /metrics`.
+    #[track_caller]
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let text = self.app.metrics().render();
+        let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        found.unwrap_or_else(|| panic!("{name} is not in\n{text}")).parse().unwrap()
+    }
+
     /// Another handle to the same database, such as a second server has.
     pub(crate) async fn database(&self) -> Database {
         self.home.open().await

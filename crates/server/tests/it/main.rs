@@ -11,6 +11,10 @@ mod auth;
 #[cfg(test)]
 mod browsers;
 #[cfg(test)]
+mod cache;
+#[cfg(test)]
+mod cache_stress;
+#[cfg(test)]
 mod callers;
 #[cfg(test)]
 mod contracts;

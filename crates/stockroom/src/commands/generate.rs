@@ -98,7 +98,7 @@ async fn fill(store: &Store, mut history: History, arguments: &GenerateArgs) -> 
 async fn write(store: &Store, batch: Batch) -> anyhow::Result<()> {
     let mut work = batch.work.into_iter().map(Box::new).collect();
     let verdicts = store.write(&mut work, |_| {}, Instant::now() + LONGEST_BATCH).await;
-    for verdict in verdicts {
+    for verdict in verdicts.verdicts {
         if let Verdict::Failed(error) = verdict {
             return Err(anyhow::Error::new(error).context("the database failed"));
         }

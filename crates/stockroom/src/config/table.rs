@@ -390,6 +390,25 @@ pub(crate) static SETTINGS: &[Setting] = &[
         |config| config.server.queue_limit.to_string(),
     ),
     Setting::new(
+        "cache_bytes",
+        "cache-bytes",
+        "BYTES",
+        "Most memory for answers that are kept to be sent again while nothing changes them; 0 keeps none",
+        |config, raw| parse::whole(raw, 0..=64 * 1024 * 1024 * 1024).map(|bytes| config.server.cache_bytes = bytes),
+        |config| config.server.cache_bytes.to_string(),
+    ),
+    Setting::new(
+        "cache_refresh_ms",
+        "cache-refresh-ms",
+        "MILLISECONDS",
+        "How long a change by another server on the same database, or by the command line, may not show in answers that are kept",
+        |config, raw| {
+            config.server.cache_refresh = std::time::Duration::from_millis(parse::whole(raw, 10..=60_000)?);
+            Ok(())
+        },
+        |config| config.server.cache_refresh.as_millis().to_string(),
+    ),
+    Setting::new(
         "max_body_bytes",
         "max-body-bytes",
         "BYTES",

@@ -126,7 +126,7 @@ fn every_setting_can_be_read_from_the_file() {
                 database_connections = 5\ndatabase_wait_seconds = 2\ndatabase_connect_timeout_seconds = 1\n\
                 database_statement_timeout_seconds = 7\ndatabase_lock_timeout_seconds = 3\n\
                 database_statement_cache = 0\ncompat_root = 'leafcraft'\nmini_order_min_password = 6\n\
-                shutdown_grace_seconds = 0\ntest_sync_delay_us = 3000\n";
+                cache_bytes = 0\ncache_refresh_ms = 100\nshutdown_grace_seconds = 0\ntest_sync_delay_us = 3000\n";
     let ran = Place::new().file("stockroom.toml", text).run(&["config"]);
     for line in text.lines() {
         let (key, value) = line.split_once(" = ").unwrap();

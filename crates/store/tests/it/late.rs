@@ -19,7 +19,8 @@ async fn write(store: &Store, batch: &mut Batch, late: &mut Batch) -> (Vec<Verdi
         asked += 1;
         jobs.append(&mut late.jobs);
     };
-    let verdicts = store.write(&mut batch.jobs, join, Instant::now() + Duration::from_secs(20)).await;
+    let verdicts =
+        store.write(&mut batch.jobs, join, Instant::now() + Duration::from_secs(20)).await.verdicts;
     assert_eq!(verdicts.len(), batch.jobs.len());
     (verdicts, asked)
 }

@@ -34,6 +34,8 @@ mod shop;
 #[cfg(test)]
 mod sqlite_only;
 #[cfg(test)]
+mod touched;
+#[cfg(test)]
 mod toys;
 #[cfg(test)]
 mod verify;

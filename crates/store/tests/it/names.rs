@@ -158,7 +158,7 @@ async fn of_several_servers_one_gets_the_name() {
                     let mut batch = Batch::default();
                     let sku = format!("S{server}-{turn}");
                     let ticket = batch.add(context, only(&sku, &format!("name {turn}")));
-                    let verdicts = store.write(&mut batch.jobs, |_| (), deadline).await;
+                    let verdicts = store.write(&mut batch.jobs, |_| (), deadline).await.verdicts;
                     assert!(matches!(verdicts[..], [Verdict::Decided]), "{verdicts:?}");
                     won += usize::from(ticket.get().is_ok());
                 }
@@ -187,7 +187,7 @@ async fn names_are_known_to_those_who_come_late() {
     let join = |jobs: &mut Vec<_>| jobs.append(&mut late.jobs);
     let another = Store::new(shop.database.clone());
     let deadline = Instant::now() + Duration::from_secs(20);
-    assert_eq!(another.write(&mut batch.jobs, join, deadline).await.len(), 4);
+    assert_eq!(another.write(&mut batch.jobs, join, deadline).await.verdicts.len(), 4);
     first.get().unwrap();
     let refused = tickets.map(|ticket| ticket.get().err().map(|rejection| rejection.code()));
     assert_eq!(refused, [Some("NAME_TAKEN"), Some("NAME_TAKEN"), None]);

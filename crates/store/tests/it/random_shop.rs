@@ -50,7 +50,7 @@ impl Truth {
 
 pub(crate) async fn random_shop() -> (Shop, Truth) {
     let shop = Shop::new().await;
-    let mut random = Random(0x5eed);
+    let mut random = Random::new(0x5eed);
     fill_users(&shop, &mut random).await;
     fill_products(&shop, &mut random).await;
     fill_orders(&shop, &mut random).await;

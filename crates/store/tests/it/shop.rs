@@ -136,7 +136,7 @@ impl Shop {
     }
 
     pub(crate) async fn write(&self, batch: &mut Batch) -> Vec<Verdict> {
-        let verdicts = self.store.write(&mut batch.jobs, |_| (), deadline()).await;
+        let verdicts = self.store.write(&mut batch.jobs, |_| (), deadline()).await.verdicts;
         assert_eq!(verdicts.len(), batch.jobs.len());
         verdicts
     }

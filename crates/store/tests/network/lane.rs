@@ -185,7 +185,7 @@ impl Lane {
     }
 
     pub(crate) async fn write_within(&self, errand: &mut Errand, patience: Duration) -> Vec<Verdict> {
-        self.store.write(&mut errand.batch.jobs, |_| (), Instant::now() + patience).await
+        self.store.write(&mut errand.batch.jobs, |_| (), Instant::now() + patience).await.verdicts
     }
 
     fn judge(&self, verdicts: &[Verdict]) -> Findings {

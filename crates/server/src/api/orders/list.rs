@@ -1,17 +1,20 @@
 //! Lists of orders.
 
 use axum::extract::State;
+use axum::response::Response;
 use domain::{ProductId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::audience;
 use super::body::{OrderBody, example};
+use crate::api::headers::IfNoneMatch;
 use crate::api::page::PageBody;
-use crate::app::App;
 use crate::app::views::{OrderListing, OrderQuery, OrderSort, OrderView, Scope};
+use crate::app::{App, Asked, Slot, What};
 use crate::http::problem::{BadRequest, FieldError, Problem, Unauthenticated, Unavailable};
-use crate::http::reply::Reply;
-use crate::request::{Caller, Paged};
+use crate::http::reply::Ready;
+use crate::request::{Again, Caller, Paged, found};
 use crate::wire::paging::{ByNumber, Cursor, Key, PageParams};
 use crate::wire::time::Moment;
 use crate::wire::values::{Id, Status};
@@ -134,20 +137,24 @@ impl OrderFilter {
 /// Customers see their own orders, staff all of them. The two totals cover every order that matches, not the page
 /// alone. Follow `next_cursor` to the next page at a cost that does not grow with depth.
 #[utoipa::path(get, path = "/orders", tag = "orders", operation_id = "list_orders",
-    params(OrderFilter, PageParams),
+    params(OrderFilter, PageParams, IfNoneMatch),
     responses(
         (status = 200, description = "A page of orders, and totals over all that match", body = OrdersBody<'static>,
+            headers(("ETag" = String, description = "Changes with the page: `W/\"3f2a…\"`")),
             example = json!({
                 "orders": [example("paid")], "limit": 20, "offset": 0, "next_cursor": null,
                 "total_amount_cents": 502_997, "total_quantity": 3,
             })),
+        (status = 304, description = "The page is as `If-None-Match` knows it",
+            headers(("ETag" = String, description = "The tag that is still current"))),
         BadRequest, Unauthenticated, Unavailable),
     security(("bearer" = []), ("password" = [])))]
 pub(super) async fn list_orders(
     State(app): State<App>,
     caller: Caller,
     list: Paged<OrderFilter>,
-) -> Result<Reply, Problem> {
+    again: Again,
+) -> Result<Response, Problem> {
     let filter = list.query;
     let (word, sort, descending) = filter.sort.unwrap_or(SortWord::IdDescending).parts();
     let page = list.page(&ByNumber(word))?;
@@ -163,8 +170,16 @@ pub(super) async fn list_orders(
         descending,
         page,
     };
-    let found = app.reads().orders(&query).await?;
-    Ok(Reply::ok(&body(&found, &query, ByNumber(word), &app.settings().currency)))
+    let shows = match query.scope {
+        Scope::All => [Slot::Orders, Slot::Names],
+        Scope::Of(user) => [Slot::OrdersOf(user), user.map_or(Slot::OrdersOf(user), Slot::Name)],
+    };
+    let read = async {
+        let found = app.reads().orders(&query).await?;
+        Ok((Ready::list(&body(&found, &query, ByNumber(word), &app.settings().currency))?, shows))
+    };
+    let asked = Asked::page(What::Orders, audience(&caller), &query.page, &again.query);
+    found(&app, asked, &again, read).await
 }
 
 fn body<'a>(

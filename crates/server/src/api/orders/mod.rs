@@ -9,7 +9,8 @@ mod read;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::app::App;
+use crate::app::{App, Audience};
+use crate::request::Caller;
 use crate::wire::values::Id;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -22,6 +23,15 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(change::deliver_order))
         .routes(routes!(change::cancel_order))
         .routes(routes!(read::get_timeline))
+}
+
+/// What people see of the orders: staff all of them, others their own.
+fn audience(caller: &Caller) -> Audience {
+    if caller.actor.is_staff() {
+        Audience::Staff
+    } else {
+        Audience::Owner(caller.actor.user_id.map(|id| id.0))
+    }
 }
 
 /// The order in the path.

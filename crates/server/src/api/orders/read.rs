@@ -1,20 +1,20 @@
 //! One order, and what happened to it.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::response::Response;
 use domain::{OrderId, Rejection};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::OrderPath;
 use super::body::{OrderBody, OrderFound, tag};
+use super::{OrderPath, audience};
 use crate::api::headers::IfNoneMatch;
-use crate::app::App;
 use crate::app::views::{EventView, OrderView};
+use crate::app::{App, Asked, Slot, What};
 use crate::http::problem::{BadRequest, NotFound, Problem, Unauthenticated, Unavailable};
-use crate::http::reply::Reply;
-use crate::request::{Caller, PathId, Query, if_none_match};
+use crate::http::reply::{Ready, Reply};
+use crate::request::{Again, Caller, PathId, Query, found};
 use crate::wire::query::Nothing;
 use crate::wire::time::Rfc3339;
 
@@ -39,14 +39,18 @@ pub(super) async fn get_order(
     caller: Caller,
     id: PathId,
     Query(Nothing {}): Query<Nothing>,
-    headers: HeaderMap,
-) -> Result<Reply, Problem> {
-    let view = visible(&app, &caller, id).await?;
-    let etag = tag(view.order.version, view.user_name.as_deref());
-    if if_none_match(&headers, &etag) {
-        return Ok(Reply::not_modified(etag));
-    }
-    Ok(OrderBody::new(&view.order, view.user_name.as_deref(), &app.settings().currency).found())
+    again: Again,
+) -> Result<Response, Problem> {
+    let asked = Asked::plain(What::Order(id.0), audience(&caller));
+    let read = async {
+        let view = visible(&app, &caller, id).await?;
+        let (order, user_name) = (&view.order, view.user_name.as_deref());
+        let body = OrderBody::new(order, user_name, &app.settings().currency);
+        let ready = Ready::tagged(&body, tag(order.version, user_name))?;
+        let this = Slot::Order(order.id);
+        Ok((ready, [this, order.user_id.map_or(this, Slot::Name)]))
+    };
+    found(&app, Some(asked), &again, read).await
 }
 
 /// What happened to an order.

@@ -4,7 +4,6 @@ mod body;
 mod query;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::{
     CreateProduct, DeleteProduct, Deleted, ProductId, RestoreProduct, ToggleProduct, UpdateProduct,
@@ -17,14 +16,14 @@ use self::body::{ProductChange, ProductListBody, ProductNew, example_archived, e
 use self::query::{LowStockFilter, ProductFilter, ProductOrder, product_query};
 use super::headers::{IdempotencyKey, IfMatch, IfNoneMatch};
 use super::page::Include;
-use crate::app::App;
 use crate::app::views::ProductQuery;
+use crate::app::{App, Asked, Audience, Slot, What};
 use crate::http::problem::{
     BadRequest, NotFound, PreconditionFailed, Problem, ReadProblems, Unauthenticated, Unavailable,
     WriteProblems,
 };
-use crate::http::reply::Reply;
-use crate::request::{Caller, Edit, NoBody, Paged, PathId, Staff, Write, if_none_match, run};
+use crate::http::reply::{Ready, Reply};
+use crate::request::{Again, Caller, Edit, NoBody, Paged, PathId, Staff, Write, found, run};
 use crate::wire::paging::PageParams;
 use crate::wire::values::Id;
 
@@ -46,11 +45,20 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// catalogue as in a small one, except behind a large `offset`.
 #[utoipa::path(get, path = "/products", tag = "products", operation_id = "list_products",
     security(("bearer" = []), ("password" = [])),
-    params(ProductFilter, PageParams),
+    params(ProductFilter, PageParams, IfNoneMatch),
     responses(
-        (status = 200, description = "A page of products", body = ProductListBody, example = json!(example_list())),
+        (status = 200, description = "A page of products", body = ProductListBody,
+            headers(("ETag" = String, description = "Changes with the page: `W/\"3f2a…\"`")),
+            example = json!(example_list())),
+        (status = 304, description = "The page is as `If-None-Match` knows it",
+            headers(("ETag" = String, description = "The tag that is still current"))),
         ReadProblems))]
-async fn list(State(app): State<App>, caller: Caller, paged: Paged<ProductFilter>) -> Result<Reply, Problem> {
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    paged: Paged<ProductFilter>,
+    again: Again,
+) -> Result<Response, Problem> {
     let filter = &paged.query;
     let archived = filter.archived.unwrap_or(false);
     if archived && !caller.actor.is_staff() {
@@ -64,7 +72,13 @@ async fn list(State(app): State<App>, caller: Caller, paged: Paged<ProductFilter
         archived,
         ..product_query(order, paged.page(&order)?)
     };
-    answer_list(&app, &query, order, filter.include).await
+    let place = (What::Products, audience(&caller));
+    answer_list(&app, place, again, (&query, order, filter.include)).await
+}
+
+/// What people see of the catalogue: staff what is archived, too.
+fn audience(caller: &Caller) -> Audience {
+    if caller.actor.is_staff() { Audience::Staff } else { Audience::Public }
 }
 
 /// Lists what runs low
@@ -73,34 +87,50 @@ async fn list(State(app): State<App>, caller: Caller, paged: Paged<ProductFilter
 /// Archived ones are left out.
 #[utoipa::path(get, path = "/products/low-stock", tag = "stock", operation_id = "list_low_stock",
     security(("bearer" = []), ("password" = [])),
-    params(LowStockFilter, PageParams),
+    params(LowStockFilter, PageParams, IfNoneMatch),
     responses(
-        (status = 200, description = "A page of products", body = ProductListBody, example = json!(example_list())),
+        (status = 200, description = "A page of products", body = ProductListBody,
+            headers(("ETag" = String, description = "Changes with the page: `W/\"3f2a…\"`")),
+            example = json!(example_list())),
+        (status = 304, description = "The page is as `If-None-Match` knows it",
+            headers(("ETag" = String, description = "The tag that is still current"))),
         ReadProblems))]
-async fn low_stock(State(app): State<App>, _: Staff, paged: Paged<LowStockFilter>) -> Result<Reply, Problem> {
+async fn low_stock(
+    State(app): State<App>,
+    _: Staff,
+    paged: Paged<LowStockFilter>,
+    again: Again,
+) -> Result<Response, Problem> {
     let order = paged.query.sort.unwrap_or(ProductOrder::BY_AVAILABLE);
     let query = ProductQuery {
         active: paged.query.active,
         low_stock: Some(true),
         ..product_query(order, paged.page(&order)?)
     };
-    answer_list(&app, &query, order, paged.query.include).await
+    let place = (What::LowStock, Audience::Staff);
+    answer_list(&app, place, again, (&query, order, paged.query.include)).await
 }
 
 async fn answer_list(
     app: &App,
-    query: &ProductQuery,
-    order: ProductOrder,
-    include: Option<Include>,
-) -> Result<Reply, Problem> {
-    let (listing, total) = match include {
-        None => (app.reads().products(query).await?, None),
-        Some(Include::Total) => {
-            let found = app.reads().counted_products(query).await?;
-            (found.listing, Some(found.total))
-        }
+    (what, audience): (What, Audience),
+    again: Again,
+    (query, order, include): (&ProductQuery, ProductOrder, Option<Include>),
+) -> Result<Response, Problem> {
+    let read = async {
+        let (listing, total) = match include {
+            None => (app.reads().products(query).await?, None),
+            Some(Include::Total) => {
+                let found = app.reads().counted_products(query).await?;
+                (found.listing, Some(found.total))
+            }
+        };
+        let currency = &app.settings().currency;
+        let body = ProductListBody::new(&listing, total, &query.page, order, currency);
+        Ok((Ready::list(&body)?, [Slot::Products]))
     };
-    Ok(Reply::ok(&ProductListBody::new(&listing, total, &query.page, order, &app.settings().currency)))
+    let asked = Asked::page(what, audience, &query.page, &again.query);
+    found(app, asked, &again, read).await
 }
 
 /// Shows a product
@@ -118,16 +148,17 @@ async fn read(
     State(app): State<App>,
     caller: Caller,
     PathId(id): PathId,
-    headers: HeaderMap,
-) -> Result<Reply, Problem> {
-    let found = app.reads().product(ProductId(id)).await?;
-    let visible = found.filter(|view| caller.actor.is_staff() || view.product.archived_at_us.is_none());
-    let view = visible.ok_or_else(|| not_found(id))?;
-    let etag = etag(&view);
-    if if_none_match(&headers, &etag) {
-        return Ok(Reply::not_modified(etag));
-    }
-    Ok(Reply::ok(&ProductBody::new(&view, &app.settings().currency)).etag(etag))
+    again: Again,
+) -> Result<Response, Problem> {
+    let read = async {
+        let found = app.reads().product(ProductId(id)).await?;
+        let visible = found.filter(|view| caller.actor.is_staff() || view.product.archived_at_us.is_none());
+        let view = visible.ok_or_else(|| not_found(id))?;
+        let body = ProductBody::new(&view, &app.settings().currency);
+        Ok((Ready::tagged(&body, etag(&view))?, [Slot::Product(view.product.id)]))
+    };
+    let asked = Asked::plain(What::Product(id), audience(&caller));
+    found(&app, Some(asked), &again, read).await
 }
 
 /// The answer when no product has this number, or none that the caller may see.
