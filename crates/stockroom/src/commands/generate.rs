@@ -97,8 +97,8 @@ async fn fill(store: &Store, mut history: History, arguments: &GenerateArgs) -> 
 /// Writes one batch, all of which must be granted.
 async fn write(store: &Store, batch: Batch) -> anyhow::Result<()> {
     let mut work = batch.work.into_iter().map(Box::new).collect();
-    let verdicts = store.write(&mut work, |_| {}, Instant::now() + LONGEST_BATCH).await;
-    for verdict in verdicts.verdicts {
+    let written = store.write(&mut work, |_| {}, Instant::now() + LONGEST_BATCH).await;
+    for verdict in written.verdicts {
         if let Verdict::Failed(error) = verdict {
             return Err(anyhow::Error::new(error).context("the database failed"));
         }
