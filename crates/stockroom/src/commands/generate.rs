@@ -27,6 +27,10 @@ const LONGEST_BATCH: Duration = Duration::from_secs(5 * 60);
 /// than a server may have, which is not there meanwhile.
 const WRITER_CACHE_KIB: u32 = 256 * 1024;
 
+/// Batches of orders that share a transaction on SQLite. In a large shop each batch touches pages of its own in the ledger
+/// and in the indexes by product and by user; pages that are shared are written once. See docs/PERFORMANCE.md.
+const BATCHES_TOGETHER: usize = 4;
+
 /// Fills an empty database and says what has been made.
 pub(crate) async fn run(arguments: &GenerateArgs, config: &Config) -> anyhow::Result<()> {
     super::shop::make_data_dir(config)?;
@@ -45,8 +49,9 @@ pub(crate) async fn run(arguments: &GenerateArgs, config: &Config) -> anyhow::Re
         users: usize::try_from(arguments.users)?,
         orders: i64::from(arguments.orders),
     };
+    let together = if config.database_url.file().is_some() { BATCHES_TOGETHER } else { 1 };
     let history = History::new(size, arguments.seed, clock::now_us(), password_hash);
-    let filled = fill(&store, history, arguments)
+    let filled = fill(&store, history, arguments.orders, together)
         .await
         .with_context(|| format!("cannot fill {}; empty it before you try again", config.database_url))?;
     demo::keep_password(&config.data_dir, &password)?;
@@ -65,10 +70,10 @@ struct Filled {
 }
 
 /// Plans and writes the history: each batch is planned while the one before it is written.
-async fn fill(store: &Store, mut history: History, arguments: &GenerateArgs) -> anyhow::Result<Filled> {
+async fn fill(store: &Store, mut history: History, orders: u32, together: usize) -> anyhow::Result<Filled> {
     let started = clock::monotonic();
     let mut first_order = started;
-    let (sender, mut batches) = mpsc::channel::<Batch>(1);
+    let (sender, mut batches) = mpsc::channel::<Batch>(together);
     let planner = tokio::task::spawn_blocking(move || {
         for batch in history.by_ref() {
             // Nobody takes it: writing has failed.
@@ -78,11 +83,17 @@ async fn fill(store: &Store, mut history: History, arguments: &GenerateArgs) -> 
         }
         history.extremes()
     });
-    let watcher = Watcher::new(u64::from(arguments.orders));
+    let watcher = Watcher::new(u64::from(orders));
     let mut placed = 0;
-    while let Some(batch) = batches.recv().await {
+    while let Some(mut batch) = batches.recv().await {
         if placed == 0 && batch.orders > 0 {
             first_order = clock::monotonic();
+        }
+        let more = if batch.orders > 0 { together - 1 } else { 0 };
+        for _ in 0..more {
+            let Some(next) = batches.recv().await else { break };
+            batch.orders += next.orders;
+            batch.work.extend(next.work);
         }
         placed += batch.orders;
         write(store, batch).await?;

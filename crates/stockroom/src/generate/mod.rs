@@ -26,10 +26,9 @@ const MINUTE_US: i64 = 60 * 1_000_000;
 
 /// How many rows a batch holds that are made before the first order: users, or products.
 const ROWS_A_BATCH: usize = 5_000;
-/// Orders of a batch, where there are so many. In a large shop each touches pages of its own in the ledger and in the
-/// indexes by product and by user, so that pages are shared, and written once, only in large batches: a million orders on SQLite
-/// took 81 s of processor time at 5,000, 63 s at 20,000, and 62 s at 50,000, which need twice the memory.
-const ORDERS_A_BATCH: i64 = 20_000;
+/// Orders of a batch, where there are so many: MySQL takes the rows of some thousand orders as one text (16 MiB unless it is
+/// told otherwise).
+const ORDERS_A_BATCH: i64 = 5_000;
 /// A small shop has so many batches all the same, for people and products come and go between them.
 const LEAST_BATCHES: i64 = 24;
 /// Of a hundred users and products, so many are there before the first order; the others come in the course of time.
@@ -65,7 +64,7 @@ pub(crate) struct History {
     farewells: Vec<(i64, usize)>,
     /// How many orders there were for each product and of each user, to tell in the end.
     counts: Counts,
-    /// Orders placed up to and with the batch that was planned last.
+    /// What cancelled orders of this batch give back: products and pieces.
     released: Vec<(usize, i64)>,
 }
 
@@ -87,7 +86,7 @@ struct Counts {
     by_user: Vec<u32>,
 }
 
-/// Commands that belong into one transaction.
+/// Commands that belong into one transaction; several batches in a row may share one.
 pub(crate) struct Batch {
     pub(crate) work: Vec<Work>,
     /// How many of them place orders.
