@@ -20,6 +20,9 @@ const GRAM_LABEL: i64 = 100;
 /// How many grams of a text are counted; a longer text is seldom rarer for more.
 const COUNTED_GRAMS: usize = 12;
 
+/// For so many rows an order is walked along when nothing is known about how many match.
+const UNSURE_ROWS: i64 = 2_000;
+
 /// Rows that a list may be taken from instead of walking along its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Source {
@@ -29,6 +32,8 @@ pub(super) enum Source {
     Shelves(&'static [i64]),
     /// Products that may be low, the emptiest first.
     Low,
+    /// All products as they lie in the table, which is far quicker for all of them than along another order.
+    All,
 }
 
 /// How a list is read.
@@ -149,10 +154,13 @@ impl Sizes {
             return Way::Follow(source);
         }
         let all = self.all();
-        // Along the order, one row of so many matches, if those that match lie anywhere.
         if rows > all / 4 {
-            return Way::Walk;
+            // A text too short for grams, or what is not low: nobody has counted whether many match or none.
+            let is_sure = query.low_stock != Some(false) && (query.text.is_none() || self.gram.is_some());
+            let lies_so = is_sure || query.sort == ProductSort::Id;
+            return if lies_so { Way::Walk } else { Way::Try(UNSURE_ROWS, Source::All) };
         }
+        // Along the order, one row of so many matches, if those that match lie anywhere.
         let skipped = match query.page.start {
             Start::Offset(offset) => offset.max(0),
             Start::After { .. } => 0,
@@ -220,6 +228,16 @@ mod tests {
         shop.gram = Some(("abc".to_owned(), 50));
         assert_eq!(shop.way(&low), Way::Sort(gram.clone()));
         assert_eq!(shop.counted_from(&low), Some(gram));
+    }
+
+    #[test]
+    fn what_nobody_has_counted_is_tried() {
+        let shop = sizes([100_000, 0, 0, 0]);
+        let short = |sort| ProductQuery { text: Some("qz".to_owned()), ..query(sort, false, None) };
+        assert_eq!(shop.way(&short(ProductSort::Id)), Way::Walk);
+        assert_eq!(shop.way(&short(ProductSort::Name)), Way::Try(UNSURE_ROWS, Source::All));
+        let not_low = ProductQuery { low_stock: Some(false), ..query(ProductSort::Price, false, None) };
+        assert_eq!(shop.way(&not_low), Way::Try(UNSURE_ROWS, Source::All));
     }
 
     #[test]

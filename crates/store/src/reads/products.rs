@@ -214,7 +214,7 @@ fn walk(query: &ProductQuery, needle: &Needle) -> Select {
 fn from(source: &Source, query: &ProductQuery, needle: &Needle) -> Select {
     let text = match source {
         Source::Gram(_) => BY_GRAM,
-        Source::Shelves(_) => PRODUCTS,
+        Source::Shelves(_) | Source::All => PRODUCTS,
         Source::Low => BY_LEVEL,
     };
     of_source(text, source, query, needle)
@@ -233,6 +233,7 @@ fn of_source(text: &'static str, source: &Source, query: &ProductQuery, needle: 
             select.filter("p.id = s.product_id AND s.location_id = 1", []);
             select.filter(CAN_BE_LOW, []);
         }
+        Source::All => {}
     }
     filtered(select, query, needle)
 }
@@ -261,8 +262,8 @@ fn count(query: &ProductQuery, needle: &Needle, sizes: &Sizes) -> Select {
     let text = match (&source, levels_matter) {
         (Source::Gram(_), false) => COUNT_BY_GRAM,
         (Source::Gram(_), true) => COUNT_BY_GRAM_WITH_LEVELS,
-        (Source::Shelves(_), false) => COUNT,
-        (Source::Shelves(_), true) => COUNT_WITH_LEVELS,
+        (Source::Shelves(_) | Source::All, false) => COUNT,
+        (Source::Shelves(_) | Source::All, true) => COUNT_WITH_LEVELS,
         (Source::Low, _) => COUNT_BY_LEVEL,
     };
     of_source(text, &source, query, needle)
