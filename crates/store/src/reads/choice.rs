@@ -14,21 +14,28 @@ const LOW: &str = " UNION ALL SELECT 10, COUNT(*) FROM (SELECT s.product_id FROM
      WHERE s.available <= (SELECT MAX(t.low_stock_threshold) FROM products t) LIMIT 5001) l";
 const GRAM: &str = " UNION ALL SELECT ?, COUNT(*) FROM (SELECT g.product_id FROM product_grams g \
      WHERE g.gram = ? LIMIT 5001) l";
+/// Up to so many rows are counted.
+pub(super) const COUNTED: i64 = 5_000;
 /// What comes of [`LOW`] and [`GRAM`] is labelled from these numbers on.
 const LOW_LABEL: i64 = 10;
 const GRAM_LABEL: i64 = 100;
 /// How many grams of a text are counted; a longer text is seldom rarer for more.
 const COUNTED_GRAMS: usize = 12;
 
+/// For so many rows an order is walked along when nothing is known about how many match.
+const UNSURE_ROWS: i64 = 2_000;
+
 /// Rows that a list may be taken from instead of walking along its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Source {
-    /// Products with this gram, by id.
-    Gram(String),
+    /// Products with this gram, by id, and how many there are; more than [`COUNTED`] if nobody knows.
+    Gram(String, i64),
     /// Products on these shelves; if it is one, by id.
     Shelves(&'static [i64]),
     /// Products that may be low, the emptiest first.
     Low,
+    /// All products as they lie in the table, which is far quicker for all of them than along another order.
+    All,
 }
 
 /// How a list is read.
@@ -121,7 +128,7 @@ impl Sizes {
         let shelves = shelves(query);
         let mut smallest = (Source::Shelves(shelves), self.on(shelves));
         let low = self.low.map(|rows| (Source::Low, rows));
-        let gram = self.gram.clone().map(|(gram, rows)| (Source::Gram(gram), rows));
+        let gram = self.gram.clone().map(|(gram, rows)| (Source::Gram(gram, rows), rows));
         for other in [low, gram].into_iter().flatten() {
             if other.1 < smallest.1 {
                 smallest = other;
@@ -142,23 +149,30 @@ impl Sizes {
         if rows == 0 {
             return Way::Nothing;
         }
-        let by_id = matches!(source, Source::Gram(_) | Source::Shelves([_]));
-        let follows = by_id && query.sort == ProductSort::Id
-            || source == Source::Low && query.sort == ProductSort::Available;
-        if follows {
-            return Way::Follow(source);
-        }
         let all = self.all();
-        // Along the order, one row of so many matches, if those that match lie anywhere.
-        if rows > all / 4 {
-            return Way::Walk;
-        }
         let skipped = match query.page.start {
             Start::Offset(offset) => offset.max(0),
             Start::After { .. } => 0,
         };
         let wanted = skipped.saturating_add(i64::from(query.page.limit) + 1);
         let walked = wanted.saturating_mul(all) / rows;
+        let by_id = matches!(source, Source::Gram(..) | Source::Shelves([_]));
+        let follows = by_id && query.sort == ProductSort::Id
+            || source == Source::Low && query.sort == ProductSort::Available;
+        // A few grams are sorted all the same: PostgreSQL is told so how few they are.
+        if follows && !(matches!(source, Source::Gram(..)) && rows <= walked) {
+            return Way::Follow(source);
+        }
+        if rows > all / 4 {
+            // A text too short for grams, or what is not low: nobody has counted whether many match or none.
+            // What is not low comes right behind what is.
+            let is_short = query.text.is_some() && self.gram.is_none();
+            let is_unsure =
+                is_short || query.low_stock == Some(false) && query.sort != ProductSort::Available;
+            let is_far = is_unsure && query.sort != ProductSort::Id;
+            return if is_far { Way::Try(UNSURE_ROWS, Source::All) } else { Way::Walk };
+        }
+        // Along the order, one row of so many matches, if those that match lie anywhere.
         if rows <= walked {
             return Way::Sort(source);
         }
@@ -201,15 +215,15 @@ mod tests {
 
     #[test]
     fn the_rarest_decides() {
-        let gram = Source::Gram("abc".to_owned());
+        let gram = |rows| Source::Gram("abc".to_owned(), rows);
         let mut shop = sizes([100_000, 0, 0, 0]);
         let by_price = query(ProductSort::Price, false, None);
         for (rows, way) in [
             (0, Way::Nothing),
-            (7, Way::Sort(gram.clone())),
-            (1_400, Way::Sort(gram.clone())),
-            (1_500, Way::Try(1_500, gram.clone())),
-            (5_001, Way::Try(3_852, gram.clone())),
+            (7, Way::Sort(gram(7))),
+            (1_400, Way::Sort(gram(1_400))),
+            (1_500, Way::Try(1_500, gram(1_500))),
+            (5_001, Way::Try(3_852, gram(5_001))),
         ] {
             shop.gram = Some(("abc".to_owned(), rows));
             assert_eq!(shop.way(&by_price), way, "{rows}");
@@ -218,8 +232,25 @@ mod tests {
         shop.low = Some(3_000);
         assert_eq!(shop.way(&low), Way::Follow(Source::Low));
         shop.gram = Some(("abc".to_owned(), 50));
-        assert_eq!(shop.way(&low), Way::Sort(gram.clone()));
-        assert_eq!(shop.counted_from(&low), Some(gram));
+        assert_eq!(shop.way(&low), Way::Sort(gram(50)));
+        assert_eq!(shop.counted_from(&low), Some(gram(50)));
+        let by_id = query(ProductSort::Id, false, None);
+        shop.low = None;
+        assert_eq!(shop.way(&by_id), Way::Sort(gram(50)));
+        shop.gram = Some(("abc".to_owned(), 5_001));
+        assert_eq!(shop.way(&by_id), Way::Follow(gram(5_001)));
+    }
+
+    #[test]
+    fn what_nobody_has_counted_is_tried() {
+        let shop = sizes([100_000, 0, 0, 0]);
+        let short = |sort| ProductQuery { text: Some("qz".to_owned()), ..query(sort, false, None) };
+        assert_eq!(shop.way(&short(ProductSort::Id)), Way::Walk);
+        assert_eq!(shop.way(&short(ProductSort::Name)), Way::Try(UNSURE_ROWS, Source::All));
+        let not_low = ProductQuery { low_stock: Some(false), ..query(ProductSort::Price, false, None) };
+        assert_eq!(shop.way(&not_low), Way::Try(UNSURE_ROWS, Source::All));
+        let by_available = ProductQuery { sort: ProductSort::Available, ..not_low };
+        assert_eq!(shop.way(&by_available), Way::Walk);
     }
 
     #[test]
@@ -227,6 +258,6 @@ mod tests {
         let shop = Sizes { gram: Some(("abc".to_owned(), 5_001)), ..sizes([100_000, 0, 0, 0]) };
         let page = Page { limit: 20, start: Start::Offset(3_000) };
         let query = ProductQuery { page, ..query(ProductSort::Price, false, None) };
-        assert_eq!(shop.way(&query), Way::Sort(Source::Gram("abc".to_owned())));
+        assert_eq!(shop.way(&query), Way::Sort(Source::Gram("abc".to_owned(), 5_001)));
     }
 }

@@ -2,7 +2,7 @@
 
 use domain::{ProductId, ProductWithStock};
 
-use super::choice::{Sizes, Source, Way, shelves};
+use super::choice::{COUNTED, Sizes, Source, Way, shelves};
 use super::filter::{Order, Select};
 use super::search::Needle;
 use super::{aggregate, listing};
@@ -28,6 +28,12 @@ macro_rules! with_levels {
     };
 }
 
+macro_rules! rare_gram {
+    () => {
+        " FROM (SELECT k.product_id FROM product_grams k WHERE k.gram = ? LIMIT ?) g CROSS JOIN products p"
+    };
+}
+
 const PRODUCT: &str = products_with_stock!(concat!(" FROM products p", with_levels!(), " WHERE p.id = ?"));
 /// Of products alone, along an index of theirs, or of the shelf.
 const PRODUCTS: &str = products_with_stock!(concat!(" FROM products p", with_levels!()));
@@ -36,11 +42,16 @@ const BY_LEVEL: &str = products_with_stock!(" FROM stock_levels s CROSS JOIN pro
 const BY_GRAM: &str =
     products_with_stock!(concat!(" FROM product_grams g CROSS JOIN products p", with_levels!()));
 
+/// Of a few, whose number PostgreSQL would guess far too high.
+const BY_RARE_GRAM: &str = products_with_stock!(concat!(rare_gram!(), with_levels!()));
+
 /// The same to be counted. Each product has one level or none, so that none is counted twice.
 const COUNT: &str = "SELECT COUNT(*) FROM products p";
 const COUNT_WITH_LEVELS: &str = concat!("SELECT COUNT(*) FROM products p", with_levels!());
 const COUNT_BY_LEVEL: &str = "SELECT COUNT(*) FROM stock_levels s CROSS JOIN products p";
 const COUNT_BY_GRAM: &str = "SELECT COUNT(*) FROM product_grams g CROSS JOIN products p";
+const COUNT_BY_RARE_GRAM: &str = concat!("SELECT COUNT(*)", rare_gram!());
+const COUNT_BY_RARE_GRAM_WITH_LEVELS: &str = concat!("SELECT COUNT(*)", rare_gram!(), with_levels!());
 const COUNT_BY_GRAM_WITH_LEVELS: &str =
     concat!("SELECT COUNT(*) FROM product_grams g CROSS JOIN products p", with_levels!());
 
@@ -117,7 +128,7 @@ async fn rows_of(
         },
         Way::Sort(source) => page(from(&source, query, needle), sorted(query), query)?,
         Way::Follow(source) => {
-            let id = if matches!(source, Source::Gram(_)) { "g.product_id" } else { "p.id" };
+            let id = if matches!(source, Source::Gram(..)) { "g.product_id" } else { "p.id" };
             let order = order(query);
             let order = if order.by.is_none() { Order { id, ..order } } else { order };
             page(from(&source, query, needle), order, query)?
@@ -213,8 +224,9 @@ fn walk(query: &ProductQuery, needle: &Needle) -> Select {
 /// All that match, out of a source.
 fn from(source: &Source, query: &ProductQuery, needle: &Needle) -> Select {
     let text = match source {
-        Source::Gram(_) => BY_GRAM,
-        Source::Shelves(_) => PRODUCTS,
+        Source::Gram(_, rows) if *rows <= COUNTED => BY_RARE_GRAM,
+        Source::Gram(..) => BY_GRAM,
+        Source::Shelves(_) | Source::All => PRODUCTS,
         Source::Low => BY_LEVEL,
     };
     of_source(text, source, query, needle)
@@ -223,7 +235,13 @@ fn from(source: &Source, query: &ProductQuery, needle: &Needle) -> Select {
 fn of_source(text: &'static str, source: &Source, query: &ProductQuery, needle: &Needle) -> Select {
     let mut select = Select::new(text);
     match source {
-        Source::Gram(gram) => {
+        Source::Gram(gram, rows) if *rows <= COUNTED => {
+            select.param(gram.as_str().into());
+            // Twice as many, for some may have come since they were counted.
+            select.param((rows.saturating_mul(2) + 100).into());
+            select.filter("p.id = g.product_id", []);
+        }
+        Source::Gram(gram, _) => {
             select.filter("p.id = g.product_id AND g.gram = ?", [gram.as_str().into()]);
         }
         Source::Shelves([shelf]) => select.filter("p.shelf = ?", [(*shelf).into()]),
@@ -233,6 +251,7 @@ fn of_source(text: &'static str, source: &Source, query: &ProductQuery, needle: 
             select.filter("p.id = s.product_id AND s.location_id = 1", []);
             select.filter(CAN_BE_LOW, []);
         }
+        Source::All => {}
     }
     filtered(select, query, needle)
 }
@@ -259,10 +278,12 @@ fn count(query: &ProductQuery, needle: &Needle, sizes: &Sizes) -> Select {
         return filtered(Select::new(text), query, needle);
     };
     let text = match (&source, levels_matter) {
-        (Source::Gram(_), false) => COUNT_BY_GRAM,
-        (Source::Gram(_), true) => COUNT_BY_GRAM_WITH_LEVELS,
-        (Source::Shelves(_), false) => COUNT,
-        (Source::Shelves(_), true) => COUNT_WITH_LEVELS,
+        (Source::Gram(_, rows), false) if *rows <= COUNTED => COUNT_BY_RARE_GRAM,
+        (Source::Gram(_, rows), true) if *rows <= COUNTED => COUNT_BY_RARE_GRAM_WITH_LEVELS,
+        (Source::Gram(..), false) => COUNT_BY_GRAM,
+        (Source::Gram(..), true) => COUNT_BY_GRAM_WITH_LEVELS,
+        (Source::Shelves(_) | Source::All, false) => COUNT,
+        (Source::Shelves(_) | Source::All, true) => COUNT_WITH_LEVELS,
         (Source::Low, _) => COUNT_BY_LEVEL,
     };
     of_source(text, &source, query, needle)
@@ -335,7 +356,11 @@ mod tests {
         let low = |query| ProductQuery { low_stock: Some(true), ..query };
         for sort in SORTS {
             for (source, query, step) in [
-                (Source::Gram("abc".to_owned()), behind(sort, false), "SEARCH g USING PRIMARY KEY (gram=?"),
+                (
+                    Source::Gram("abc".to_owned(), 9_000),
+                    behind(sort, false),
+                    "SEARCH g USING PRIMARY KEY (gram=?",
+                ),
                 (
                     Source::Shelves(&[1]),
                     behind(sort, true),
@@ -367,7 +392,7 @@ mod tests {
         let needle = Needle::new(Some("abc"));
         for (source, id, step) in [
             (
-                Source::Gram("abc".to_owned()),
+                Source::Gram("abc".to_owned(), 9_000),
                 "g.product_id",
                 "SEARCH g USING PRIMARY KEY (gram=? AND product_id<?)",
             ),

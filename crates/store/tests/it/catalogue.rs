@@ -15,7 +15,7 @@ const SORTS: [ProductSort; 6] = [
     ProductSort::CreatedAt,
 ];
 /// From words that most names have to one that nobody has, in letters that fold.
-const TEXTS: [&str; 16] = [
+const TEXTS: [&str; 18] = [
     "wid",
     "WIDGET",
     "widgét b",
@@ -28,6 +28,8 @@ const TEXTS: [&str; 16] = [
     "x-00",
     "x-001",
     "get",
+    "qz",
+    "99",
     "e",
     "ë",
     "%",
