@@ -116,7 +116,7 @@ pub(crate) static INSERT_SUMS: TableRows = TableRows {
     key: &["product_id", "day", "status"],
 };
 pub(crate) static ADD_SUMS: AddRows =
-    AddRows { rows: &INSERT_SUMS, least: &["first_id"], greatest: &["last_id"] };
+    AddRows { rows: &INSERT_SUMS, least: &["first_id"], greatest: &["last_id"], count: "orders" };
 pub(crate) static INSERT_MOVEMENTS: TableRows = TableRows {
     table: "stock_movements",
     columns: &[

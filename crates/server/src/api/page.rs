@@ -1,10 +1,18 @@
 //! What every list says about its page.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::views::{Listing, Page, Start};
 use crate::wire::paging::{Cursor, Sort};
+
+/// What a list tells beside its page when it is asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Include {
+    /// How many entries match, on whatever page.
+    Total,
+}
 
 /// Where a page of a list stands, and where the next one starts.
 #[derive(Debug, Serialize, ToSchema)]

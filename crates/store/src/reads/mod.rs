@@ -7,7 +7,9 @@ mod events;
 mod filter;
 mod movements;
 mod orders;
+mod paths;
 mod products;
+mod sums;
 mod users;
 
 use std::pin::Pin;
