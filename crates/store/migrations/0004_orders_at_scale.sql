@@ -28,7 +28,7 @@ CREATE TABLE order_sums (
     quantity_high {int} NOT NULL,
     quantity_low {int} NOT NULL,
     -- No order that is counted here has a smaller or a greater id. One that has gone on to another status leaves the
-    -- bounds as they are.
+    -- bounds as they are; the last one takes the row with it.
     first_id {int} NOT NULL,
     last_id {int} NOT NULL,
     PRIMARY KEY (product_id, day, status)

@@ -17,7 +17,7 @@ use crate::marker::Marker;
 use crate::rows::{search_text, user_search_text};
 use crate::sums::SumChanges;
 use crate::tables::{
-    ADD_SUMS, DELETE_LEVELS, DELETE_PRODUCTS, INSERT_EVENTS, INSERT_ITEMS, INSERT_LEVELS, INSERT_MOVEMENTS,
+    DELETE_LEVELS, DELETE_PRODUCTS, INSERT_EVENTS, INSERT_ITEMS, INSERT_LEVELS, INSERT_MOVEMENTS,
     INSERT_ORDERS, INSERT_PRODUCTS, INSERT_USERS, UPDATE_COUNTERS, UPDATE_ITEMS, UPDATE_LEVELS,
     UPDATE_ORDERS, UPDATE_PRODUCTS, UPDATE_USERS, UPSERT_ANSWERS, UPSERT_META,
 };
@@ -274,7 +274,7 @@ impl Pending {
         sets.update(&UPDATE_ITEMS, old_items);
         sets.insert(&INSERT_ORDERS, new);
         sets.insert(&INSERT_ITEMS, new_items);
-        sets.add(&ADD_SUMS, sums.into_rows());
+        sums.write(sets);
     }
 
     fn movements(&self, sets: &mut Sets, lines: NextLines) {

@@ -40,8 +40,9 @@ impl Planner {
 
     /// The steps of a statement.
     pub(crate) async fn plan(&self, sql: &str) -> Vec<String> {
-        let params =
-            vec![Value::from("[]"); sql.matches(['?', '{']).count() - sql.matches("{for update}").count()];
+        // A `?`, or the rows of a source; the other macros take none.
+        let count = sql.matches('?').count() + sql.matches("{rows:").count();
+        let params = vec![Value::from("[]"); count];
         let sql = format!("EXPLAIN QUERY PLAN {sql}");
         let mut transaction = self.database.begin().await.unwrap();
         let steps = transaction.query_dynamic(&sql, &params).await.unwrap();

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use domain::{Order, Status};
 
-use crate::driver::Rows;
+use crate::driver::{Rows, Sets};
+use crate::tables::ADD_SUMS;
 
 /// A day of UTC, in microseconds.
 pub(crate) const DAY_US: i64 = 86_400_000_000;
@@ -65,9 +66,10 @@ impl SumChanges {
         }
     }
 
-    /// The rows as the driver adds them, in the order of their key: servers that write side by side meet in one order.
-    pub(crate) fn into_rows(self) -> Rows {
-        let mut rows = Rows::new();
+    /// Adds what there is to be added, in the order of the keys: servers that write side by side meet in one order. A row
+    /// that the last of its orders has left goes: there would be five of them for each one that counts.
+    pub(crate) fn write(self, sets: &mut Sets) {
+        let (mut rows, mut left) = (Rows::new(), Rows::new());
         for ((product, day, status), sum) in self.0 {
             rows.push([
                 product.into(),
@@ -81,8 +83,12 @@ impl SumChanges {
                 sum.first_id.into(),
                 sum.last_id.into(),
             ]);
+            if sum.orders < 0 {
+                left.push([product.into(), day.into(), status.into()]);
+            }
         }
-        rows
+        sets.add(&ADD_SUMS, rows);
+        sets.clear(&ADD_SUMS, left);
     }
 }
 

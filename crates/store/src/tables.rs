@@ -65,7 +65,7 @@ pub(crate) static DELETE_GRAMS: DeleteRows =
 pub(crate) static INSERT_PRODUCT_COUNTS: TableRows =
     TableRows { table: "product_counts", columns: &[int("shelf"), int("products")], key: &["shelf"] };
 pub(crate) static ADD_PRODUCT_COUNTS: AddRows =
-    AddRows { rows: &INSERT_PRODUCT_COUNTS, least: &[], greatest: &[] };
+    AddRows { rows: &INSERT_PRODUCT_COUNTS, least: &[], greatest: &[], count: "products" };
 pub(crate) static INSERT_LEVELS: TableRows = TableRows {
     table: "stock_levels",
     columns: &[int("product_id"), int("location_id"), int("on_hand"), int("allocated"), int("version")],
@@ -132,7 +132,7 @@ pub(crate) static INSERT_SUMS: TableRows = TableRows {
     key: &["product_id", "day", "status"],
 };
 pub(crate) static ADD_SUMS: AddRows =
-    AddRows { rows: &INSERT_SUMS, least: &["first_id"], greatest: &["last_id"] };
+    AddRows { rows: &INSERT_SUMS, least: &["first_id"], greatest: &["last_id"], count: "orders" };
 pub(crate) static INSERT_MOVEMENTS: TableRows = TableRows {
     table: "stock_movements",
     columns: &[

@@ -1,9 +1,6 @@
 //! What reads answer with: plain values, filled without asking the rules.
 
-use domain::{
-    Fulfilment, MovementKind, Order, OrderId, OrderState, Payment, ProductId, ProductWithStock, Role, Status,
-    User, UserId,
-};
+use domain::{MovementKind, Order, OrderId, ProductId, ProductWithStock, Role, Status, User, UserId};
 
 /// Where a page starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,6 +179,8 @@ pub struct OrderView {
 pub struct OrderListing {
     /// The page.
     pub listing: Listing<OrderView>,
+    /// How many orders match, on whatever page.
+    pub orders: i64,
     /// Sum of the totals of all matching orders, minor units. One order may come close to the largest `i64`.
     pub total_amount_cents: i128,
     /// Sum of the quantities of all matching orders.
@@ -270,36 +269,6 @@ pub struct Session {
     pub token_generation: i64,
 }
 
-/// A status as facts in the columns of an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Facts {
-    /// The order is in one of these states.
-    pub(crate) states: &'static [OrderState],
-    /// The money, if it matters.
-    pub(crate) payment: Option<Payment>,
-    /// The goods, if they matter.
-    pub(crate) fulfilment: Option<Fulfilment>,
-}
-
-/// What must hold for the status of an order to be the given one: [`Status::of`], read backwards.
-#[must_use]
-pub(crate) const fn facts_of(status: Status) -> Facts {
-    const PENDING: &[OrderState] = &[OrderState::Pending];
-    const ACCEPTED: &[OrderState] = &[OrderState::Confirmed, OrderState::Completed];
-    const OPEN: &[OrderState] = &[OrderState::Pending, OrderState::Confirmed, OrderState::Completed];
-    const CANCELLED: &[OrderState] = &[OrderState::Cancelled];
-    const HERE: Option<Fulfilment> = Some(Fulfilment::Unfulfilled);
-    let (states, payment, fulfilment) = match status {
-        Status::Pending => (PENDING, Some(Payment::Unpaid), HERE),
-        Status::Confirmed => (ACCEPTED, Some(Payment::Unpaid), HERE),
-        Status::Paid => (OPEN, Some(Payment::Paid), HERE),
-        Status::Shipped => (OPEN, None, Some(Fulfilment::Shipped)),
-        Status::Delivered => (OPEN, None, Some(Fulfilment::Delivered)),
-        Status::Cancelled => (CANCELLED, None, None),
-    };
-    Facts { states, payment, fulfilment }
-}
-
 /// One thing that does not add up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discrepancy {
@@ -327,29 +296,3 @@ pub type ProductView = ProductWithStock;
 
 /// A user as it is read, password hash included; the wire leaves that out.
 pub type UserView = User;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn facts_are_the_status_read_backwards() {
-        for state in OrderState::ALL {
-            for payment in Payment::ALL {
-                for fulfilment in Fulfilment::ALL {
-                    let status = Status::of(*state, *payment, *fulfilment);
-                    let matching: Vec<_> = Status::ALL
-                        .iter()
-                        .filter(|status| {
-                            let facts = facts_of(**status);
-                            facts.states.contains(state)
-                                && facts.payment.is_none_or(|expected| expected == *payment)
-                                && facts.fulfilment.is_none_or(|expected| expected == *fulfilment)
-                        })
-                        .collect();
-                    assert_eq!(matching, [&status], "{state:?} {payment:?} {fulfilment:?}");
-                }
-            }
-        }
-    }
-}

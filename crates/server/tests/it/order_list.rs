@@ -86,6 +86,26 @@ async fn lists_orders_exactly_as_documented() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_tells_how_many_match_when_it_is_asked_to() {
+    let app = TestApp::start().await;
+    let shop = shop(&app).await;
+    for (caller, query, total) in [
+        (&shop.root, "limit=1", 6),
+        (&shop.root, "limit=2&offset=5", 6),
+        (&shop.root, "status=paid", 2),
+        (&shop.root, "user_id=999", 0),
+        (&shop.john, "limit=2&sort=-created_at", 4),
+    ] {
+        let list = caller.get(&format!("{ORDERS}?{query}&include=total")).await.expect(200);
+        assert_eq!(list["total"], total, "{query}");
+        let list = caller.get(&format!("{ORDERS}?{query}")).await.expect(200);
+        assert!(list.get("total").is_none(), "{query}");
+    }
+    let refused = shop.root.get(&format!("{ORDERS}?include=everything")).await.expect(400);
+    assert_eq!(refused["errors"][0]["field"], "include");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_empty_shop_has_an_empty_list() {
     let app = TestApp::start().await;
     let root = app.admin().await;

@@ -13,6 +13,8 @@
 //! | `{and id}` | the last column of an index that ends with the primary key; SQLite puts it there by itself |
 //! | `{end}` | what follows the closing parenthesis of a table |
 //! | `{generated}` | behind the expression of a generated column: kept in the row where no index could have it otherwise (PostgreSQL), computed where no column can be kept that is added later (SQLite) or need not be (MySQL) |
+//! | `{via NAME}` | behind the alias of a table: its rows are found by the index of this name, or by `id` (SQLite and MySQL; PostgreSQL has statistics and takes no advice) |
+//! | `{straight join}` | a join that begins with the table on its left (likewise) |
 //! | `{div}` | between two integers: their quotient, rounded towards 0 |
 //! | `{clustered}` | the same for a table whose primary key is the order of its rows |
 //! | `{mysql}` `{not mysql}` | before a statement of a migration: only on MySQL and MariaDB, or only on the others |
@@ -166,6 +168,11 @@ impl Expansion {
             ("for update", Postgres | MySql) => "FOR UPDATE",
             ("generated", Sqlite | MySql) => "VIRTUAL",
             ("generated", Postgres) => "STORED",
+            ("straight join", Sqlite) => "CROSS JOIN",
+            ("straight join", Postgres) => "JOIN",
+            ("straight join", MySql) => "STRAIGHT_JOIN",
+            ("via id", Sqlite) => "NOT INDEXED",
+            ("via id", MySql) => "FORCE INDEX (PRIMARY)",
             ("div", Sqlite | Postgres) => "/",
             // There, / makes a decimal number.
             ("div", MySql) => "DIV",
@@ -185,6 +192,14 @@ impl Expansion {
         }
         if let Some(columns) = name.strip_prefix(ROWS_MACRO) {
             return self.rows(columns);
+        }
+        if let Some(index) = name.strip_prefix("via ") {
+            let _ = match self.dialect {
+                Dialect::Sqlite => write!(self.text, "INDEXED BY {index}"),
+                Dialect::Postgres => Ok(()),
+                Dialect::MySql => write!(self.text, "FORCE INDEX ({index})"),
+            };
+            return Ok(());
         }
         let unknown = || StoreError::misuse(format!("there is no SQL macro {name:?}"));
         let (word, length) = name.split_once(' ').ok_or_else(unknown)?;
@@ -325,6 +340,16 @@ mod tests {
             "CREATE INDEX i ON t (x )",
             "CREATE INDEX i ON t (x )",
             "CREATE INDEX i ON t (x (200))",
+        );
+    }
+
+    #[test]
+    fn a_query_may_say_how_to_go_about_it() {
+        check(
+            "SELECT 1 FROM a x {via a_by_b} {straight join} c y {via id} ON x.b = y.id",
+            "SELECT 1 FROM a x INDEXED BY a_by_b CROSS JOIN c y NOT INDEXED ON x.b = y.id",
+            "SELECT 1 FROM a x  JOIN c y  ON x.b = y.id",
+            "SELECT 1 FROM a x FORCE INDEX (a_by_b) STRAIGHT_JOIN c y FORCE INDEX (PRIMARY) ON x.b = y.id",
         );
     }
 

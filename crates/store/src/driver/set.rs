@@ -47,9 +47,16 @@ pub struct AddRows {
     pub least: &'static [&'static str],
     /// The columns of which the greater value is kept.
     pub greatest: &'static [&'static str],
+    /// The column that counts what was added: at 0 the row tells nothing any more.
+    pub count: &'static str,
 }
 
 impl AddRows {
+    /// The columns of the key, in the order of the columns.
+    fn key(&self) -> impl Iterator<Item = &'static Column> {
+        self.rows.columns.iter().filter(|(name, _)| self.rows.key.contains(name))
+    }
+
     /// What a column is set to where the key exists, given the name of the new value.
     fn merged(&self, name: &str, new: &str, dialect: Dialect) -> String {
         let old = format!("{}.{name}", self.rows.table);
@@ -71,6 +78,7 @@ pub(super) enum SetStatement {
     Insert(&'static TableRows),
     Upsert(&'static TableRows),
     Add(&'static AddRows),
+    Clear(&'static AddRows),
     Update(&'static UpdateRows),
     Delete(&'static DeleteRows),
 }
@@ -84,6 +92,7 @@ impl SetStatement {
             Self::Update(rows) => (std::ptr::from_ref(rows).addr(), 2),
             Self::Delete(rows) => (std::ptr::from_ref(rows).addr(), 3),
             Self::Add(rows) => (std::ptr::from_ref(rows).addr(), 4),
+            Self::Clear(rows) => (std::ptr::from_ref(rows).addr(), 5),
         }
     }
 
@@ -92,6 +101,7 @@ impl SetStatement {
         match self {
             Self::Insert(rows) | Self::Upsert(rows) => rows.columns.len(),
             Self::Add(rows) => rows.rows.columns.len(),
+            Self::Clear(rows) => rows.rows.key.len(),
             Self::Update(rows) => rows.key.len() + rows.set.len(),
             Self::Delete(rows) => rows.key.len(),
         }
@@ -103,6 +113,7 @@ impl SetStatement {
             Self::Insert(rows) => insert(rows),
             Self::Upsert(rows) => upsert(rows, dialect),
             Self::Add(rows) => add(rows, dialect),
+            Self::Clear(rows) => clear(rows, dialect),
             Self::Update(rows) => update(rows, dialect),
             Self::Delete(rows) => delete(rows, dialect),
         };
@@ -136,6 +147,11 @@ impl Sets {
     /// Inserts the rows; the numbers of one whose key exists already are added to those there. A key may come once.
     pub fn add(&mut self, table: &'static AddRows, rows: Rows) {
         self.push(SetStatement::Add(table), rows);
+    }
+
+    /// Deletes those of the rows with these keys that count nothing any more.
+    pub fn clear(&mut self, table: &'static AddRows, keys: Rows) {
+        self.push(SetStatement::Clear(table), keys);
     }
 
     /// Updates the rows with these keys, which must all be there. A key may come once.
@@ -202,6 +218,10 @@ pub(super) fn single_sql(statement: SetStatement) -> String {
         SetStatement::Delete(rows) => {
             format!("DELETE FROM {} WHERE {}", rows.table, equal(rows.key, 0, " AND "))
         }
+        SetStatement::Clear(add) => {
+            let key: Vec<_> = add.key().zip(1..).map(|((name, _), at)| format!("{name} = ?{at}")).collect();
+            format!("DELETE FROM {} WHERE {} AND {} = 0", add.rows.table, key.join(" AND "), add.count)
+        }
     }
 }
 
@@ -243,7 +263,7 @@ fn list<'a>(
     framed.join(separator)
 }
 
-fn names(columns: &'static [Column]) -> impl Iterator<Item = &'static str> {
+fn names(columns: &[Column]) -> impl Iterator<Item = &'static str> {
     columns.iter().map(|(name, _)| *name)
 }
 
@@ -307,16 +327,27 @@ fn update(rows: &UpdateRows, dialect: Dialect) -> String {
     }
 }
 
+fn clear(add: &AddRows, dialect: Dialect) -> String {
+    let key: Vec<Column> = add.key().copied().collect();
+    let table = add.rows.table;
+    let deletion = delete_by(table, &key, dialect);
+    let its = if dialect == Dialect::Sqlite { String::new() } else { format!("{table}.") };
+    format!("{deletion} AND {its}{} = 0", add.count)
+}
+
 fn delete(rows: &DeleteRows, dialect: Dialect) -> String {
-    let table = rows.table;
-    let source = source(rows.key);
-    let same_key = list(names(rows.key), " AND ", |name| format!("{table}.{name} = r.{name}"));
+    delete_by(rows.table, rows.key, dialect)
+}
+
+fn delete_by(table: &str, key: &[Column], dialect: Dialect) -> String {
+    let source = source(key);
+    let same_key = list(names(key), " AND ", |name| format!("{table}.{name} = r.{name}"));
     match dialect {
         // SQLite deletes from one table alone; IN makes it look each key up in the index.
         Dialect::Sqlite => format!(
             "DELETE FROM {table} WHERE ({}) IN (SELECT {} FROM {source})",
-            list(names(rows.key), ", ", str::to_owned),
-            list(names(rows.key), ", ", |name| format!("r.{name}")),
+            list(names(key), ", ", str::to_owned),
+            list(names(key), ", ", |name| format!("r.{name}")),
         ),
         Dialect::Postgres => format!("DELETE FROM {table} USING {source} WHERE {same_key}"),
         Dialect::MySql => format!("DELETE {table} FROM {source} STRAIGHT_JOIN {table} ON {same_key}"),
@@ -341,6 +372,7 @@ mod tests {
         },
         least: &["least"],
         greatest: &["most"],
+        count: "n",
     };
     static CHANGE: UpdateRows = UpdateRows {
         table: "stock",
@@ -423,6 +455,19 @@ mod tests {
                 set("excluded", "MIN", "MAX")
             )
         );
+    }
+
+    #[test]
+    fn what_counts_nothing_is_deleted_in_three_dialects() {
+        check(
+            SetStatement::Clear(&TALLY),
+            "DELETE FROM tally WHERE (a) IN (SELECT r.a FROM (SELECT value->>0 AS a FROM jsonb_each(?)) r) AND n = 0",
+            "DELETE FROM tally USING (SELECT (e->>0)::bigint AS a FROM jsonb_array_elements($1::jsonb) e) r \
+             WHERE tally.a = r.a AND tally.n = 0",
+            "DELETE tally FROM JSON_TABLE(?, '$[*]' COLUMNS(a BIGINT PATH '$[0]')) r STRAIGHT_JOIN tally \
+             ON tally.a = r.a AND tally.n = 0",
+        );
+        assert_eq!(single_sql(SetStatement::Clear(&TALLY)), "DELETE FROM tally WHERE a = ?1 AND n = 0");
     }
 
     #[test]

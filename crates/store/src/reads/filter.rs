@@ -41,6 +41,11 @@ impl Select {
         self.params.push(param);
     }
 
+    /// Adds what the rows come from, before any condition.
+    pub(super) fn source(&mut self, text: &'static str) {
+        self.text.push_str(text);
+    }
+
     /// Adds a condition that every row must meet, with its parameters.
     pub(super) fn filter<const COUNT: usize>(&mut self, condition: &'static str, params: [Value; COUNT]) {
         self.condition(&[condition], params);

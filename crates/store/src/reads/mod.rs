@@ -8,8 +8,10 @@ mod events;
 mod filter;
 mod movements;
 mod orders;
+mod paths;
 mod products;
 mod search;
+mod sums;
 mod users;
 
 use std::pin::Pin;

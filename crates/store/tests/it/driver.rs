@@ -51,6 +51,7 @@ async fn numbers_are_added_to_what_is_there() {
         },
         least: &["least"],
         greatest: &["most"],
+        count: "n",
     };
     for set_statements in [false, true] {
         let fixture = Fixture::with(Options { set_statements, ..Options::default() }).await;
@@ -69,6 +70,12 @@ async fn numbers_are_added_to_what_is_there() {
             sets.add(&TALLY, rows([line(1, -2, 4), line(3, i64::MAX / 4, 1), line(2, 1, 10)]));
             transaction.write(&sets).await.unwrap();
         }
+        // One that counts nothing goes, the others stay.
+        let mut sets = Sets::new();
+        sets.add(&TALLY, rows([[4.into(), "x".into(), 0.into(), 1.into(), 1.into()]]));
+        let keys = rows([1, 4, 5].map(|a: i64| [a.into(), "x".into()]));
+        sets.clear(&TALLY, keys);
+        transaction.write(&sets).await.unwrap();
         let found = transaction.query("SELECT a, n, least, most FROM tally ORDER BY a", &[]).await.unwrap();
         let found: Vec<_> = found.iter().map(|row| [0, 1, 2, 3].map(|at| row.int(at).unwrap())).collect();
         assert_eq!(found, [[1, 6, 4, 7], [2, -4, 9, 10], [3, i64::MAX / 4 * 2, 1, 1]]);

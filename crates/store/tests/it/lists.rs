@@ -1,8 +1,8 @@
 //! Every list against a naive one: all rows, filtered and sorted in memory.
 
-use crate::random_shop::{PRODUCTS, Truth, random_shop};
+use crate::random_shop::{DAY, PRODUCTS, Truth, random_shop};
 use crate::shop::Shop;
-use domain::{Action, ProductId, Role, Status, UserId};
+use domain::{Action, Fulfilment, OrderState, Payment, ProductId, Role, Status, UserId};
 use std::cmp::Ordering;
 use std::sync::Arc;
 use store::{
@@ -234,6 +234,7 @@ async fn check_orders(shop: &Shop, truth: &Truth, query: &OrderQuery) -> usize {
     let found = shop.store.orders(query).await.unwrap();
     assert!(found.listing.rows == expected, "{query:?}");
     assert_eq!((found.total_amount_cents, found.total_quantity), (amount, quantity), "{query:?}");
+    assert_eq!(found.orders, number(&expected), "{query:?}");
     assert!(shop.store.order_rows(query).await.unwrap() == found.listing, "{query:?}");
     let counted = shop.store.counted_orders(query).await.unwrap();
     assert!(counted.listing == found.listing, "{query:?}");
@@ -280,6 +281,87 @@ async fn orders_are_filtered_and_summed() {
     for status in Status::ALL {
         let query = OrderQuery { status: Some(*status), ..all_orders() };
         assert!(check_orders(&shop, &truth, &query).await > 0, "no order is {status:?}");
+    }
+}
+
+/// Ranges of times: whole days, parts of one, both, none at all, and up to the ends of time.
+const RANGES: [(Option<i64>, Option<i64>); 11] = [
+    (None, Some(DAY)),
+    (Some(DAY), Some(2 * DAY)),
+    (Some(DAY), Some(4 * DAY)),
+    (Some(2_020), Some(3 * DAY + 2_010)),
+    (Some(DAY + 2_010), Some(DAY + 2_020)),
+    (Some(2 * DAY + 2_005), None),
+    (None, Some(DAY + 2_005)),
+    (Some(3 * DAY), Some(DAY)),
+    (Some(3 * DAY + 5), Some(3 * DAY + 5)),
+    (Some(i64::MIN), Some(i64::MAX)),
+    (Some(100 * DAY), None),
+];
+
+#[tokio::test]
+async fn orders_are_filtered_by_everything_at_once() {
+    let (shop, truth) = random_shop().await;
+    let mut found = 0;
+    for (placed_from_us, placed_before_us) in RANGES {
+        for status in [None, Some(Status::Pending), Some(Status::Paid), Some(Status::Cancelled)] {
+            for (user_id, product_id) in [(None, None), (None, Some(7)), (Some(3), None), (Some(2), Some(9))]
+            {
+                let query = OrderQuery {
+                    status,
+                    user_id: user_id.map(UserId),
+                    product_id: product_id.map(ProductId),
+                    placed_from_us,
+                    placed_before_us,
+                    ..all_orders()
+                };
+                found += check_orders(&shop, &truth, &query).await;
+            }
+        }
+    }
+    assert!(found > 500, "{found}");
+}
+
+#[tokio::test]
+async fn filtered_orders_are_sorted_and_paged() {
+    let (shop, truth) = random_shop().await;
+    let of_day = OrderQuery { placed_from_us: Some(2_010), placed_before_us: Some(2 * DAY), ..all_orders() };
+    let of_status = OrderQuery { status: Some(Status::Pending), ..all_orders() };
+    let of_product = OrderQuery { product_id: Some(ProductId(7)), ..all_orders() };
+    let of_both = OrderQuery { product_id: Some(ProductId(9)), ..of_status.clone() };
+    for filter in [of_day, of_status, of_product, of_both] {
+        let all = shop.store.order_rows(&filter).await.unwrap().rows;
+        assert!(all.len() < truth.orders.len());
+        for sort in [OrderSort::Id, OrderSort::PlacedAt, OrderSort::TotalAmount] {
+            for descending in [false, true] {
+                let value = |row: &OrderView| order_value(sort, row);
+                let list = async |page| {
+                    let query = OrderQuery { sort, descending, page, ..filter.clone() };
+                    shop.store.orders(&query).await.unwrap().listing
+                };
+                check_walks(&sorted(&all, descending, value), value, list).await;
+            }
+        }
+    }
+}
+
+/// The database derives the word as the rules do, in every position there could be.
+#[tokio::test]
+async fn the_status_of_an_order_is_that_of_the_rules() {
+    let shop = Shop::new().await;
+    let product = shop.product("A", 10).await;
+    shop.place(None, &[(product.id, 1)]).await;
+    for state in OrderState::ALL {
+        for payment in Payment::ALL {
+            for fulfilment in Fulfilment::ALL {
+                let (one, two, three) = (state.word(), payment.word(), fulfilment.word());
+                let set =
+                    format!("UPDATE orders SET state = '{one}', payment = '{two}', fulfilment = '{three}'");
+                shop.sabotage(&set).await;
+                let found = shop.query("SELECT status FROM orders").await.remove(0).text(0).unwrap();
+                assert_eq!(found, Status::of(*state, *payment, *fulfilment).word(), "{set}");
+            }
+        }
     }
 }
 
@@ -339,10 +421,15 @@ async fn sums_are_exact_beyond_64_bits() {
         shop.place(None, &[(product.id, 1)]).await;
     }
     let all = OrderQuery { placed_from_us: None, page: first(1), ..all_orders() };
+    // One by one, as those of a part of a day are, and as they are kept.
+    let some = OrderQuery { placed_from_us: Some(1), ..all.clone() };
+    let amount = async |query| shop.store.orders(query).await.unwrap().total_amount_cents;
     shop.sabotage("UPDATE orders SET total_amount_cents = 9223372036854775807").await;
-    assert_eq!(shop.store.orders(&all).await.unwrap().total_amount_cents, 3 * i128::from(i64::MAX));
+    assert_eq!(amount(&some).await, 3 * i128::from(i64::MAX));
+    shop.sabotage("UPDATE order_sums SET amount_high = 6442450941, amount_low = 12884901885").await;
+    assert_eq!(amount(&all).await, 3 * i128::from(i64::MAX));
     shop.sabotage("UPDATE orders SET total_amount_cents = 1 WHERE id = 3").await;
-    assert_eq!(shop.store.orders(&all).await.unwrap().total_amount_cents, 2 * i128::from(i64::MAX) + 1);
+    assert_eq!(amount(&some).await, 2 * i128::from(i64::MAX) + 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,6 +9,8 @@ use store::OrderView;
 
 pub(crate) const PRODUCTS: i64 = 60;
 pub(crate) const ORDERS: i64 = 150;
+/// In microseconds.
+pub(crate) const DAY: i64 = 86_400_000_000;
 const USERS: i64 = 9;
 
 /// A small generator of random numbers (xorshift64), so that a failure can be repeated.
@@ -135,7 +137,7 @@ async fn fill_orders(shop: &Shop, random: &mut Random) {
                 customs: domain::PlacingCustoms::default(),
             };
             let mut context = shop.context();
-            context.now_us = 2_000 + random.below(40);
+            context.now_us = 2_000 + random.below(40) + DAY * random.below(4);
             tickets.push(batch.add(context, order));
         }
         for _ in 0..20 {

@@ -100,7 +100,7 @@ const DAMAGES: &[(&str, &str, &str)] = &[
     ("DELETE FROM orders WHERE id = 7", "order_sums", "orders that were placed on day 0 and are cancelled"),
     ("DELETE FROM order_sums WHERE product_id = 2 AND status = 'shipped'", "order_sums", "product 2"),
     ("UPDATE order_sums SET orders = orders + 1 WHERE product_id = 1", "order_sums", "they count 2"),
-    ("UPDATE order_sums SET amount_low = 1 WHERE status = 'paid'", "order_sums", "are paid"),
+    ("UPDATE order_sums SET amount_low = 1 WHERE status = 'delivered'", "order_sums", "are delivered"),
     ("UPDATE order_sums SET quantity_high = 1 WHERE status = 'confirmed'", "order_sums", "are confirmed"),
     ("UPDATE order_sums SET first_id = last_id + 1 WHERE product_id = 0", "order_sums", "orders that were"),
     ("UPDATE order_sums SET last_id = 1 WHERE status = 'cancelled'", "order_sums", "are cancelled"),

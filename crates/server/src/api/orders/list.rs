@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::audience;
 use super::body::{OrderBody, example};
 use crate::api::headers::IfNoneMatch;
-use crate::api::page::PageBody;
+use crate::api::page::{Include, PageBody};
 use crate::app::views::{OrderListing, OrderQuery, OrderSort, OrderView, Scope};
 use crate::app::{App, Asked, Slot, What};
 use crate::http::problem::{BadRequest, FieldError, Problem, Unauthenticated, Unavailable};
@@ -48,6 +48,9 @@ pub(super) struct OrderFilter {
     /// What to sort by, with a `-` before it for the largest first; ties are broken by id. `-id` when left out.
     #[param(inline)]
     sort: Option<SortWord>,
+    /// `total` adds how many orders match.
+    #[param(inline)]
+    include: Option<Include>,
 }
 
 /// What orders are sorted by.
@@ -94,6 +97,10 @@ pub(super) struct OrdersBody<'a> {
     /// Sum of the quantities of all orders that match, on whatever page.
     #[schema(value_type = i128, example = 3)]
     total_quantity: i128,
+    /// How many orders match, on whatever page; there with `include=total`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 1)]
+    total: Option<i64>,
 }
 
 /// A bound of the range of times: given by one of its two names, which are one too many together.
@@ -135,7 +142,8 @@ impl OrderFilter {
 /// List orders
 ///
 /// Customers see their own orders, staff all of them. The two totals cover every order that matches, not the page
-/// alone. Follow `next_cursor` to the next page at a cost that does not grow with depth.
+/// alone. Follow `next_cursor` to the next page at a cost that does not grow with depth; an offset costs a look at each
+/// order that it skips.
 #[utoipa::path(get, path = "/orders", tag = "orders", operation_id = "list_orders",
     params(OrderFilter, PageParams, IfNoneMatch),
     responses(
@@ -176,7 +184,9 @@ pub(super) async fn list_orders(
     };
     let read = async {
         let found = app.reads().orders(&query).await?;
-        Ok((Ready::list(&body(&found, &query, ByNumber(word), &app.settings().currency))?, shows))
+        let mut body = body(&found, &query, ByNumber(word), &app.settings().currency);
+        body.total = filter.include.map(|Include::Total| found.orders);
+        Ok((Ready::list(&body)?, shows))
     };
     let asked = Asked::page(What::Orders, audience(&caller), &query.page, &again.query);
     found(&app, asked, &again, read).await
@@ -198,6 +208,7 @@ fn body<'a>(
         page: PageBody::new(&query.page, &found.listing, &order, |last| cursor(last, query.sort)),
         total_amount_cents: found.total_amount_cents,
         total_quantity: found.total_quantity,
+        total: None,
     }
 }
 

@@ -118,7 +118,7 @@ pub(super) fn append_set(script: &mut String, set: SetStatement, rows: &Rows) ->
     let table = match set {
         SetStatement::Insert(table) | SetStatement::Upsert(table) => table,
         SetStatement::Add(add) => add.rows,
-        SetStatement::Update(_) | SetStatement::Delete(_) => return Ok(false),
+        SetStatement::Update(_) | SetStatement::Delete(_) | SetStatement::Clear(_) => return Ok(false),
     };
     script.push_str(if script.is_empty() { "INSERT INTO " } else { ";\nINSERT INTO " });
     script.push_str(table.table);
@@ -201,6 +201,7 @@ mod tests {
         },
         least: &["least"],
         greatest: &["most"],
+        count: "n",
     };
 
     #[test]
