@@ -24,6 +24,8 @@ mod names;
 #[expect(dead_code, reason = "each crate uses a part of it")]
 mod place;
 #[cfg(test)]
+mod queries;
+#[cfg(test)]
 mod random_shop;
 #[cfg(test)]
 mod reads;
@@ -33,6 +35,8 @@ mod search;
 mod shop;
 #[cfg(test)]
 mod sqlite_only;
+#[cfg(test)]
+mod statements;
 #[cfg(test)]
 mod touched;
 #[cfg(test)]
