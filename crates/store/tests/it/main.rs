@@ -24,6 +24,8 @@ mod names;
 #[expect(dead_code, reason = "each crate uses a part of it")]
 mod place;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod queries;
 #[cfg(test)]
 mod random_shop;
