@@ -14,6 +14,8 @@ mod late;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod meanwhile;
+#[cfg(test)]
 #[expect(dead_code, reason = "each target uses a part of it")]
 mod meddling;
 #[cfg(test)]
