@@ -13,6 +13,7 @@ mod lexer;
 mod migrate;
 mod mysql;
 mod network;
+mod overheard;
 mod postgres;
 mod rows;
 mod set;
@@ -23,6 +24,8 @@ mod value;
 
 pub use dialect::{Dialect, Kind};
 pub use migrate::AppliedMigration;
+#[doc(hidden)]
+pub use overheard::Overheard;
 pub use rows::{Cell, Rows};
 pub use set::{AddRows, Column, DeleteRows, Sets, TableRows, UpdateRows};
 pub use value::{Row, Value};
@@ -104,6 +107,8 @@ impl Default for Options {
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: Pool,
+    /// Where the queries of readers are noted, which only tests ask for.
+    overheard: Option<Overheard>,
 }
 
 #[derive(Debug, Clone)]
@@ -145,7 +150,15 @@ impl Database {
                 ));
             }
         };
-        Ok(Self { pool })
+        Ok(Self { pool, overheard: None })
+    }
+
+    /// For tests: another handle to the same connections, and a list of what its readers ask from now on.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn overhear(&self) -> (Self, Overheard) {
+        let overheard = Overheard::default();
+        (Self { pool: self.pool.clone(), overheard: Some(overheard.clone()) }, overheard)
     }
 
     /// The language of this database.
@@ -177,7 +190,7 @@ impl Database {
             Pool::Postgres(pool) => ReaderConnection::Postgres(pool.reader()),
             Pool::MySql(pool) => ReaderConnection::MySql(pool.reader()),
         };
-        Ok(Reader { connection })
+        Ok(Reader { connection, overheard: self.overheard.clone() })
     }
 
     /// A connection for queries that may take long. There is one fewer of these, so that they never keep those waiting
@@ -191,7 +204,7 @@ impl Database {
             Pool::Postgres(pool) => ReaderConnection::Postgres(pool.long_reader().await?),
             Pool::MySql(pool) => ReaderConnection::MySql(pool.long_reader().await?),
         };
-        Ok(Reader { connection })
+        Ok(Reader { connection, overheard: self.overheard.clone() })
     }
 
     /// Begins a transaction that may write. On SQLite it is the only one: whoever asks next waits for its end, and
@@ -258,6 +271,7 @@ impl Database {
 #[derive(Debug)]
 pub struct Reader {
     connection: ReaderConnection,
+    overheard: Option<Overheard>,
 }
 
 #[derive(Debug)]
@@ -273,6 +287,7 @@ impl Reader {
     /// # Errors
     /// See [`StoreError`].
     pub async fn query(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        self.note(sql, params);
         match &mut self.connection {
             ReaderConnection::Sqlite(reader) => reader.connection()?.query(sql, params),
             ReaderConnection::Postgres(reader) => reader.query(Sql::Constant(sql), params).await,
@@ -285,6 +300,7 @@ impl Reader {
     /// # Errors
     /// See [`StoreError`].
     pub async fn query_long(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        self.note(sql, params);
         match &mut self.connection {
             ReaderConnection::Sqlite(reader) => {
                 let params = params.to_vec();
@@ -301,6 +317,7 @@ impl Reader {
     /// # Errors
     /// See [`StoreError`].
     pub async fn query_dynamic_long(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
+        self.note(sql, params);
         match &mut self.connection {
             ReaderConnection::Sqlite(reader) => {
                 let (sql, params) = (sql.to_owned(), params.to_vec());
@@ -343,6 +360,12 @@ impl Reader {
             ReaderConnection::Sqlite(reader) => reader.end_snapshot(),
             ReaderConnection::Postgres(reader) => reader.end_snapshot().await,
             ReaderConnection::MySql(reader) => reader.end_snapshot().await,
+        }
+    }
+
+    fn note(&self, sql: &str, params: &[Value]) {
+        if let Some(overheard) = &self.overheard {
+            overheard.note(sql, params);
         }
     }
 }

@@ -14,6 +14,8 @@ mod late;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod meanwhile;
+#[cfg(test)]
 #[expect(dead_code, reason = "each target uses a part of it")]
 mod meddling;
 #[cfg(test)]
@@ -24,6 +26,10 @@ mod names;
 #[expect(dead_code, reason = "each crate uses a part of it")]
 mod place;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
+mod queries;
+#[cfg(test)]
 mod random_shop;
 #[cfg(test)]
 mod reads;
@@ -33,6 +39,8 @@ mod search;
 mod shop;
 #[cfg(test)]
 mod sqlite_only;
+#[cfg(test)]
+mod statements;
 #[cfg(test)]
 mod touched;
 #[cfg(test)]
