@@ -16,7 +16,7 @@ mod tables;
 pub use error::CopyError;
 pub use portion::PortionLimit;
 
-use crate::driver::{Database, Reader, Transaction};
+use crate::driver::{Database, Reader, TableRows, Transaction};
 use crate::{Discrepancy, Store, StoreError};
 use mark::Mark;
 use portion::Portion;
@@ -258,7 +258,8 @@ async fn look(transaction: &mut Transaction, new: &Mark) -> Result<Option<Mark>,
     if let Some(mark) = mark {
         return if mark.source == new.source { Ok(Some(mark)) } else { Err(CopyError::OtherCopy) };
     }
-    for table in TABLES.iter().filter(|table| !tables::is_prefilled(table)) {
+    let telling = |table: &&&TableRows| !tables::is_prefilled(table) && !tables::is_derived(table);
+    for table in TABLES.iter().filter(telling) {
         let sql = format!("SELECT {} FROM {} t LIMIT 1", tables::listed(table.key), table.table);
         if !transaction.query_dynamic(&sql, &[]).await.map_err(CopyError::Target)?.is_empty() {
             return Err(CopyError::NotEmpty { table: table.table });

@@ -39,6 +39,12 @@ pub(super) fn is_prefilled(table: &TableRows) -> bool {
     matches!(table.table, "locations" | "product_counts" | "meta" | "counters")
 }
 
+/// Whether the rows of this table are made of those of others, so that it is empty where they are. Younger than the first
+/// migration, it may be missing from a database whose migration was interrupted.
+pub(super) fn is_derived(table: &TableRows) -> bool {
+    matches!(table.table, "order_sums" | "product_grams" | "product_counts")
+}
+
 /// Rows in the order of their key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Range {
