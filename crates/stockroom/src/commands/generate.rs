@@ -23,13 +23,13 @@ use crate::{demo, output};
 /// How long a batch may take, with all attempts. Databases that are away for longer are not worth waiting for.
 const LONGEST_BATCH: Duration = Duration::from_secs(5 * 60);
 
-/// Pages that a batch touches stay in memory until it is committed: otherwise each would be written several times. More
+/// The products, users and grams that batches touch stay in memory, and so much is sorted there at once in the end. More
 /// than a server may have, which is not there meanwhile.
 const WRITER_CACHE_KIB: u32 = 256 * 1024;
 
-/// Batches of orders that share a transaction on SQLite. In a large shop each batch touches pages of its own in the ledger
-/// and in the indexes by product and by user; pages that are shared are written once. See docs/PERFORMANCE.md.
-const BATCHES_TOGETHER: usize = 4;
+/// Batches of orders that share a transaction on SQLite, so that what they have in common is loaded and written once. More
+/// of them take more memory and hardly less time, as almost everything else is appended. See docs/PERFORMANCE.md.
+const BATCHES_TOGETHER: usize = 2;
 
 /// Fills an empty database and says what has been made.
 pub(crate) async fn run(arguments: &GenerateArgs, config: &Config) -> anyhow::Result<()> {
