@@ -57,7 +57,7 @@ impl Catalogue {
 
     /// Writes the grams that products have got, and deletes those they have lost.
     pub(crate) fn grams(&self, sets: &mut Sets, snapshot: &Snapshot) {
-        let (mut new, mut lost) = (Rows::new(), Rows::new());
+        let (mut got, mut lost) = (Vec::new(), Rows::new());
         for (id, before, after) in self.changes(snapshot) {
             if let (Some(before), Some(after)) = (before, after)
                 && (&before.sku, &before.name) == (&after.sku, &after.name)
@@ -69,9 +69,13 @@ impl Catalogue {
             for gram in before.difference(&after) {
                 lost.push([gram.into(), id.0.into()]);
             }
-            for gram in after.difference(&before) {
-                new.push([gram.into(), id.0.into()]);
-            }
+            got.extend(after.into_iter().filter(|gram| !before.contains(gram)).map(|gram| (gram, id.0)));
+        }
+        // As they lie: many new products have grams in common, and so pages.
+        got.sort_unstable();
+        let mut new = Rows::new();
+        for (gram, id) in &got {
+            new.push([gram.into(), (*id).into()]);
         }
         sets.delete(&DELETE_GRAMS, lost);
         sets.insert(&UPSERT_GRAMS, new);

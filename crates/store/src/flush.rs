@@ -15,7 +15,7 @@ use crate::job::{IdempotencyKey, KeptAnswer};
 use crate::load::NextLines;
 use crate::marker::Marker;
 use crate::rows::{search_text, user_search_text};
-use crate::sums::SumChanges;
+use crate::sums::{SumChanges, Sums};
 use crate::tables::{
     DELETE_LEVELS, DELETE_PRODUCTS, INSERT_EVENTS, INSERT_ITEMS, INSERT_LEVELS, INSERT_MOVEMENTS,
     INSERT_ORDERS, INSERT_PRODUCTS, INSERT_USERS, UPDATE_COUNTERS, UPDATE_ITEMS, UPDATE_LEVELS,
@@ -122,7 +122,7 @@ impl Pending {
     }
 
     /// Writes everything. `first` and `lines` are the counters as they were before the batch: rows with ids from
-    /// there on are new. `marker` tells a later look whether the batch was committed.
+    /// there on are new. `marker` tells a later look whether the batch was committed; `sums` how they are kept.
     pub(crate) async fn write(
         &self,
         transaction: &mut Transaction,
@@ -130,6 +130,7 @@ impl Pending {
         first: domain::NextIds,
         lines: NextLines,
         marker: Option<Marker>,
+        sums: Sums,
     ) -> Result<(), StoreError> {
         if let Some(before_us) = self.forget_before_us {
             forget(transaction, before_us).await?;
@@ -140,7 +141,7 @@ impl Pending {
         self.products(&mut sets, snapshot, first);
         self.catalogue.grams(&mut sets, snapshot);
         self.catalogue.count(&mut sets, snapshot);
-        self.orders(&mut sets, snapshot, first);
+        self.orders(&mut sets, snapshot, first, sums);
         self.movements(&mut sets, lines);
         self.events(&mut sets, lines);
         self.answers(&mut sets);
@@ -247,7 +248,7 @@ impl Pending {
         sets.insert(&INSERT_LEVELS, new);
     }
 
-    fn orders(&self, sets: &mut Sets, snapshot: &Snapshot, first: domain::NextIds) {
+    fn orders(&self, sets: &mut Sets, snapshot: &Snapshot, first: domain::NextIds, how: Sums) {
         let (mut new, mut old) = (Rows::new(), Rows::new());
         let (mut new_items, mut old_items) = (Rows::new(), Rows::new());
         let mut sums = SumChanges::default();
@@ -274,12 +275,15 @@ impl Pending {
         sets.update(&UPDATE_ITEMS, old_items);
         sets.insert(&INSERT_ORDERS, new);
         sets.insert(&INSERT_ITEMS, new_items);
-        sums.write(sets);
+        sums.write(sets, how);
     }
 
     fn movements(&self, sets: &mut Sets, lines: NextLines) {
         let mut rows = Rows::new();
-        for (id, movement) in (lines.movement..).zip(&self.movements) {
+        // As the ledger lies: what belongs to one product, and so to one page, is written together.
+        let mut numbered: Vec<_> = (lines.movement..).zip(&self.movements).collect();
+        numbered.sort_unstable_by_key(|(id, movement)| (movement.product_id, *id));
+        for (id, movement) in numbered {
             rows.push([
                 movement.product_id.0.into(),
                 id.into(),

@@ -28,6 +28,7 @@ mod views;
 mod write;
 
 pub use error::{Cause, StoreError, Violation};
+pub use filling::Filling;
 pub use job::{ANSWER_LIFE_US, IdempotencyKey, Job, KeptAnswer, Verdict};
 pub use touched::{Changes, Touched, Written};
 pub use views::*;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use driver::Database;
+use filling::Ordered;
 use gather::Gather;
 use marker::Markers;
 
@@ -49,6 +51,8 @@ pub struct Store {
     /// The number of the next event as the latest batch of this store left it: another one is found where another
     /// server had its turn since.
     next_event: Arc<AtomicI64>,
+    /// Of the store that fills a shop whose tables have no keys meanwhile; see [`filling`].
+    ordered: Option<Arc<Ordered>>,
 }
 
 /// How often a batch had to be run again, by reason. Counted from the start of the process.
@@ -80,6 +84,7 @@ impl Store {
             retries: Arc::default(),
             sessions: Arc::default(),
             next_event: Arc::default(),
+            ordered: None,
         }
     }
 

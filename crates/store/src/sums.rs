@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use domain::{Order, Status};
 
 use crate::driver::{Rows, Sets};
-use crate::tables::ADD_SUMS;
+use crate::tables::{ADD_SUMS, INSERT_SUMS};
 
 /// A day of UTC, in microseconds.
 pub(crate) const DAY_US: i64 = 86_400_000_000;
@@ -29,6 +29,15 @@ macro_rules! day {
 }
 
 pub(crate) use day;
+
+/// How the changes of a batch are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sums {
+    /// Added to the rows that are there.
+    Add,
+    /// As rows of their own, to be added up later; see [`crate::filling`].
+    Append,
+}
 
 /// What is to be added to the rows of `order_sums`, merged, by their key: product, day and status.
 #[derive(Debug, Default)]
@@ -68,7 +77,7 @@ impl SumChanges {
 
     /// Adds what there is to be added, in the order of the keys: servers that write side by side meet in one order. A row
     /// that the last of its orders has left goes: there would be five of them for each one that counts.
-    pub(crate) fn write(self, sets: &mut Sets) {
+    pub(crate) fn write(self, sets: &mut Sets, how: Sums) {
         let (mut rows, mut left) = (Rows::new(), Rows::new());
         for ((product, day, status), sum) in self.0 {
             rows.push([
@@ -86,6 +95,10 @@ impl SumChanges {
             if sum.orders < 0 {
                 left.push([product.into(), day.into(), status.into()]);
             }
+        }
+        if how == Sums::Append {
+            sets.insert(&INSERT_SUMS, rows);
+            return;
         }
         sets.add(&ADD_SUMS, rows);
         sets.clear(&ADD_SUMS, left);

@@ -15,6 +15,7 @@ use crate::flush::Pending;
 use crate::job::{ANSWER_LIFE_US, IdempotencyKey, Job, KeptAnswer, Verdict};
 use crate::load::{Loaded, Query, load, load_more};
 use crate::marker::{self, Marker};
+use crate::sums::Sums;
 use crate::touched::{Touched, Written};
 use crate::{Store, StoreError};
 
@@ -187,7 +188,8 @@ impl Store {
         jobs: &mut Part<'_, '_, J>,
         batch: &mut Batch,
     ) -> Result<(Vec<Verdict>, End), StoreError> {
-        let (keys, mut beside) = wanted(jobs.all())?;
+        let (mut keys, mut beside) = wanted(jobs.all())?;
+        let asked = self.ordered.as_ref().map(|ordered| (ordered, std::mem::take(&mut keys.references)));
         if let Some(marker) = batch.marker.filter(|_| batch.was_in_doubt) {
             beside.push((marker::COMMITTED, vec![marker.id.into()]));
         }
@@ -201,6 +203,9 @@ impl Store {
             if let Some(verdicts) = batch.resolve(found)? {
                 return Ok((verdicts, End::Confirm));
             }
+        }
+        if let Some((ordered, asked)) = asked {
+            ordered.answer(&asked, &mut snapshot);
         }
         let mut kept = Kept::default();
         kept.read(beside)?;
@@ -219,7 +224,11 @@ impl Store {
         if pending.is_empty() && !(pending.tells_done() && batch.marker.is_some()) {
             return Ok((verdicts, End::RollBack));
         }
-        pending.write(transaction, &snapshot, first, lines, batch.marker).await?;
+        let sums = if self.ordered.is_some() { Sums::Append } else { Sums::Add };
+        pending.write(transaction, &snapshot, first, lines, batch.marker, sums).await?;
+        if let Some(ordered) = &self.ordered {
+            ordered.note(&snapshot);
+        }
         batch.next_event = pending.next_event(lines);
         let events = lines.event..batch.next_event;
         Ok((verdicts, End::Commit { touched: pending.touched(&snapshot), events }))

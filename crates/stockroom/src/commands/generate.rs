@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use server::clock;
 use store::driver::Options;
-use store::{Store, Verdict};
+use store::{Filling, Store, Verdict};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -23,24 +23,25 @@ use crate::{demo, output};
 /// How long a batch may take, with all attempts. Databases that are away for longer are not worth waiting for.
 const LONGEST_BATCH: Duration = Duration::from_secs(5 * 60);
 
-/// Pages that a batch touches stay in memory until it is committed: otherwise each would be written several times. More
+/// The products, users and grams that batches touch stay in memory, and so much is sorted there at once in the end. More
 /// than a server may have, which is not there meanwhile.
 const WRITER_CACHE_KIB: u32 = 256 * 1024;
 
-/// Batches of orders that share a transaction on SQLite. In a large shop each batch touches pages of its own in the ledger
-/// and in the indexes by product and by user; pages that are shared are written once. See docs/PERFORMANCE.md.
-const BATCHES_TOGETHER: usize = 4;
+/// Batches of orders that share a transaction on SQLite, so that what they have in common is loaded and written once. More
+/// of them take more memory and hardly less time, as almost everything else is appended. See docs/PERFORMANCE.md.
+const BATCHES_TOGETHER: usize = 2;
 
 /// Fills an empty database and says what has been made.
 pub(crate) async fn run(arguments: &GenerateArgs, config: &Config) -> anyhow::Result<()> {
     super::shop::make_data_dir(config)?;
     let lock = config.database_url.file().map(|file| lock::take(file, Use::Filling)).transpose()?;
-    let options = Options { writer_cache_kib: WRITER_CACHE_KIB, ..config.database_options() };
+    let options =
+        Options { writer_cache_kib: WRITER_CACHE_KIB, sort_in_files: true, ..config.database_options() };
     let shop = Shop::open_with(config, options).await?;
-    let store = shop.store();
-    if !store.begin_filling().await.context("cannot look into the database")? {
+    let begun = shop.store().begin_filling().await.context("cannot look into the database")?;
+    let Some(mut filling) = begun else {
         anyhow::bail!("{} was used already: generate fills empty databases alone", config.database_url);
-    }
+    };
     shop.settle_currency().await?;
     let password = demo::new_password()?;
     let password_hash = shop.app.passwords().hash(&password).await?;
@@ -51,11 +52,11 @@ pub(crate) async fn run(arguments: &GenerateArgs, config: &Config) -> anyhow::Re
     };
     let together = if config.database_url.file().is_some() { BATCHES_TOGETHER } else { 1 };
     let history = History::new(size, arguments.seed, clock::now_us(), password_hash);
-    let filled = fill(&store, history, arguments.orders, together)
+    let filled = fill(&mut filling, history, arguments.orders, together)
         .await
         .with_context(|| format!("cannot fill {}; empty it before you try again", config.database_url))?;
     demo::keep_password(&config.data_dir, &password)?;
-    store.end_filling().await.context("cannot note that the shop is complete")?;
+    filling.end().await.context("cannot note that the shop is complete")?;
     shop.close().await?;
     drop(lock);
     output::print(&summary(arguments, &filled, &password, config))
@@ -69,8 +70,14 @@ struct Filled {
     orders: Duration,
 }
 
-/// Plans and writes the history: each batch is planned while the one before it is written.
-async fn fill(store: &Store, mut history: History, orders: u32, together: usize) -> anyhow::Result<Filled> {
+/// Plans and writes the history: each batch is planned while the one before it is written. Then puts the database in
+/// order, which counts as time for orders: whatever is put off, is put off for their sake.
+async fn fill(
+    filling: &mut Filling,
+    mut history: History,
+    orders: u32,
+    together: usize,
+) -> anyhow::Result<Filled> {
     let started = clock::monotonic();
     let mut first_order = started;
     let (sender, mut batches) = mpsc::channel::<Batch>(together);
@@ -96,9 +103,11 @@ async fn fill(store: &Store, mut history: History, orders: u32, together: usize)
             batch.work.extend(next.work);
         }
         placed += batch.orders;
-        write(store, batch).await?;
+        write(filling.store(), batch).await?;
         watcher.sees(placed);
     }
+    watcher.settles();
+    filling.settle().await?;
     // Without an order everything is foundation.
     let finished = clock::monotonic();
     let first_order = if placed == 0 { finished } else { first_order };
@@ -179,6 +188,12 @@ impl Watcher {
             bar.reset_eta();
         }
         bar.set_position(placed);
+    }
+
+    fn settles(&self) {
+        if let Self(Some(bar)) = self {
+            bar.set_message("tables, indexes");
+        }
     }
 }
 

@@ -75,6 +75,9 @@ pub struct Options {
     /// (`tests/it/sqlite_only/set_or_single.rs` measures
     /// both).
     pub set_statements: bool,
+    /// SQLite: whether the writer sorts in temporary files what does not fit its page cache; otherwise in memory. For
+    /// whoever builds indexes of large tables.
+    pub sort_in_files: bool,
     /// For benchmarks alone: how much longer each commit takes, holding its thread as a slow disk's sync would.
     /// Only SQLite obeys.
     pub sync_delay: Option<Duration>,
@@ -98,6 +101,7 @@ impl Default for Options {
             // 64 MiB: pages that change again and again are moved once.
             wal_limit_pages: 16_000,
             set_statements: false,
+            sort_in_files: false,
             sync_delay: None,
         }
     }

@@ -164,6 +164,9 @@ impl Connection {
             .map_err(classify)?;
         raw.pragma_update(None, "synchronous", "full").map_err(classify)?;
         raw.pragma_update(None, "foreign_keys", true).map_err(classify)?;
+        if options.sort_in_files {
+            raw.pragma_update(None, "temp_store", "file").map_err(classify)?;
+        }
         // See [`super::checkpointer`].
         raw.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(())).map_err(classify)?;
         // `Pool::begin` does the waiting.
