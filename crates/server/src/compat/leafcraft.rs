@@ -25,7 +25,7 @@ use super::fastapi::{
 };
 use super::login::{Credentials, Token, token};
 use super::openapi::{Detail, Invalid};
-use super::values::{Id, Money, Quantity, Shown, Text as _, Whole};
+use super::values::{Money, Quantity, Shown, Whole};
 use super::{Described, flaws, stream, with_put_and_post};
 use crate::app::{App, What, views::Scope};
 use crate::http::problem::{Problem, Said};
@@ -140,7 +140,7 @@ struct NewOrder {
 #[derive(Deserialize, ToSchema)]
 struct NewItem {
     #[schema(value_type = i64, example = 5)]
-    product_id: Id,
+    product_id: Whole,
     #[schema(value_type = i64, minimum = 1, example = 1)]
     quantity: Quantity,
 }
@@ -224,7 +224,7 @@ async fn create_product(
     if !product.price.is_positive() {
         return bad("Price must be greater than zero");
     }
-    let name = ProductName::of(&product.name);
+    let name = ProductName::new(&product.name);
     if matches!(&name, Err(message) if message.contains("blank") || message.contains("empty")) {
         return bad("Product name cannot be empty");
     }

@@ -224,7 +224,7 @@ async fn update_product(
     let command = UpdateProduct {
         name: changes.name.map(|name| name.0.into_string()),
         price_cents: price.transpose()?,
-        is_active: changes.is_active.map(|flag| flag.0),
+        is_active: changes.is_active,
         available: changes.stock_quantity.map(|quantity| quantity.0),
         ..UpdateProduct::nothing(ProductId(id))
     };

@@ -22,7 +22,7 @@ use utoipa_axum::routes;
 
 use super::fastapi::{Body, Contract, NoBody, PathInt, Principal, StaffPrincipal, refusal, run};
 use super::openapi::{Detail, Invalid};
-use super::values::{Checked, Flag, Id, Price, Quantity, Shown, StockCount};
+use super::values::{Checked, Price, Quantity, Shown, StockCount, Whole};
 use super::{Described, flaws, stream};
 use crate::app::views::Scope;
 use crate::app::{App, Failure};
@@ -100,7 +100,7 @@ struct NewStock {
     #[schema(value_type = i64, minimum = 0, example = 10)]
     stock_quantity: StockCount,
     #[schema(value_type = Option<bool>, default = true)]
-    is_active: Option<Flag>,
+    is_active: Option<bool>,
 }
 
 /// Changes to a stock; what is left out stays.
@@ -113,7 +113,7 @@ struct StockChanges {
     #[schema(value_type = Option<i64>, minimum = 0, example = 25)]
     stock_quantity: Option<StockCount>,
     #[schema(value_type = Option<bool>, example = true)]
-    is_active: Option<Flag>,
+    is_active: Option<bool>,
 }
 
 /// A stock.
@@ -147,7 +147,7 @@ impl Stock {
 #[derive(Deserialize, ToSchema)]
 struct NewOrder {
     #[schema(value_type = i64, example = 1)]
-    stock_id: Id,
+    stock_id: Whole,
     #[schema(value_type = i64, minimum = 1, example = 5)]
     quantity: Quantity,
 }
@@ -208,7 +208,7 @@ async fn create_stock(
     let command = CreateProduct {
         name: stock.stock_name.0.into_string(),
         price_cents: stock.stock_price.0.minor_units("stock_price", digits)?,
-        is_active: stock.is_active.is_none_or(|flag| flag.0),
+        is_active: stock.is_active.unwrap_or(true),
         auto_deactivate: true,
         opening_stock: stock.stock_quantity.0,
         ..CreateProduct::plain()
@@ -255,7 +255,7 @@ async fn update_stock(
         name: changes.stock_name.map(|name| name.0.into_string()),
         price_cents: price.transpose()?,
         // A stock that reaches nothing is inactive, whichever contract it comes from.
-        is_active: if available == Some(0) { Some(false) } else { changes.is_active.map(|flag| flag.0) },
+        is_active: if available == Some(0) { Some(false) } else { changes.is_active },
         available,
         ..UpdateProduct::nothing(ProductId(id))
     };

@@ -22,9 +22,7 @@ pub(super) struct Int<const MIN: i64, const MAX: i64>(pub(super) i64);
 pub(super) type Quantity = Int<1, { domain::MAX_QUANTITY }>;
 /// Pieces in stock.
 pub(super) type StockCount = Int<0, { domain::MAX_STOCK }>;
-/// The number of a thing; nothing has one below 1.
-pub(super) type Id = Int<{ i64::MIN }, { i64::MAX }>;
-/// Any whole number.
+/// Any whole number; also that of a thing, though nothing has one below 1.
 pub(super) type Whole = Int<{ i64::MIN }, { i64::MAX }>;
 
 impl<const MIN: i64, const MAX: i64> Visitor<'_> for Int<MIN, MAX> {
@@ -179,16 +177,6 @@ impl Serialize for Shown {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = Decimal::from_i128_with_scale(self.minor.into(), self.digits).normalize().to_string();
         RawValue::from_string(text).map_err(serde::ser::Error::custom)?.serialize(serializer)
-    }
-}
-
-/// Truth, and nothing that may stand for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Flag(pub(super) bool);
-
-impl<'de> Deserialize<'de> for Flag {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        bool::deserialize(deserializer).map(Self)
     }
 }
 

@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::compat::paging::Pagination;
 use crate::compat::values::{
-    AnyCase, Checked, Flag, Id, Lines, Member, Price, Quantity, Secret, Shown, StockCount,
+    AnyCase, Checked, Lines, Member, Price, Quantity, Secret, Shown, StockCount, Whole,
 };
 use crate::http::reply::Reply;
 use crate::wire::time::Rfc3339;
@@ -91,7 +91,7 @@ pub(super) struct ProductChanges {
     #[schema(value_type = Option<i64>, minimum = 0, example = 8)]
     pub(super) stock_quantity: Option<StockCount>,
     #[schema(value_type = Option<bool>, example = true)]
-    pub(super) is_active: Option<Flag>,
+    pub(super) is_active: Option<bool>,
 }
 
 /// A product; how much of it is shown depends on the operation.
@@ -145,7 +145,7 @@ pub(super) struct NewOrder {
 #[derive(Deserialize, ToSchema)]
 pub(super) struct NewItem {
     #[schema(value_type = i64, example = 1)]
-    pub(super) product_id: Id,
+    pub(super) product_id: Whole,
     #[schema(value_type = i64, minimum = 1, example = 2)]
     pub(super) quantity: Quantity,
 }
