@@ -354,6 +354,19 @@ fn delete_by(table: &str, key: &[Column], dialect: Dialect) -> String {
     }
 }
 
+/// Rows to be added, for tests of each way of writing them.
+#[cfg(test)]
+pub(super) static TALLY: AddRows = AddRows {
+    rows: &TableRows {
+        table: "tally",
+        columns: &[("a", Kind::Int), ("n", Kind::Int), ("least", Kind::Int), ("most", Kind::Int)],
+        key: &["a"],
+    },
+    least: &["least"],
+    greatest: &["most"],
+    count: "n",
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -364,16 +377,6 @@ mod tests {
         key: &["a", "b"],
     };
     static KEYS: TableRows = TableRows { table: "seen", columns: &[("a", Kind::Int)], key: &["a"] };
-    static TALLY: AddRows = AddRows {
-        rows: &TableRows {
-            table: "tally",
-            columns: &[("a", Kind::Int), ("n", Kind::Int), ("least", Kind::Int), ("most", Kind::Int)],
-            key: &["a"],
-        },
-        least: &["least"],
-        greatest: &["most"],
-        count: "n",
-    };
     static CHANGE: UpdateRows = UpdateRows {
         table: "stock",
         key: &[("a", Kind::Int)],

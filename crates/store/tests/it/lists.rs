@@ -15,29 +15,11 @@ fn first(limit: u32) -> Page {
 }
 
 fn all_products() -> ProductQuery {
-    ProductQuery {
-        text: None,
-        active: None,
-        low_stock: None,
-        archived: false,
-        sort: ProductSort::Id,
-        descending: false,
-        page: first(1000),
-    }
+    ProductQuery::catalogue(first(1000))
 }
 
 fn all_orders() -> OrderQuery {
-    OrderQuery {
-        scope: Scope::All,
-        status: None,
-        user_id: None,
-        product_id: None,
-        placed_from_us: None,
-        placed_before_us: None,
-        sort: OrderSort::Id,
-        descending: false,
-        page: first(1000),
-    }
+    OrderQuery::all(Scope::All, first(1000))
 }
 
 fn ordering(one: &(SortValue, i64), other: &(SortValue, i64)) -> Ordering {

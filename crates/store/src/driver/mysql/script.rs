@@ -181,7 +181,8 @@ fn push_literal(out: &mut String, value: Cell<'_>) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::{AddRows, TableRows};
+    use super::super::super::TableRows;
+    use super::super::super::set::TALLY;
     use super::*;
 
     static STOCK: TableRows =
@@ -192,17 +193,6 @@ mod tests {
         key: &["id"],
     };
     static SEEN: TableRows = TableRows { table: "seen", columns: &[("a", Kind::Int)], key: &["a"] };
-
-    static TALLY: AddRows = AddRows {
-        rows: &TableRows {
-            table: "tally",
-            columns: &[("a", Kind::Int), ("n", Kind::Int), ("least", Kind::Int), ("most", Kind::Int)],
-            key: &["a"],
-        },
-        least: &["least"],
-        greatest: &["most"],
-        count: "n",
-    };
 
     #[test]
     fn numbers_are_added_as_literals() {
