@@ -16,6 +16,12 @@ pub(crate) const DAY_US: i64 = 86_400_000_000;
 /// In the place of a product: all orders, whatever was ordered.
 pub(crate) const ALL_PRODUCTS: i64 = 0;
 
+/// In the place of a product: all orders of all days, which are kept as those of [`NO_DAY`].
+pub(crate) const WHOLE_SHOP: i64 = -1;
+
+/// The day of the sums of the whole shop.
+pub(crate) const NO_DAY: i64 = 0;
+
 /// The day of a time, counted from 1970 in UTC.
 pub(crate) const fn day_of(at_us: i64) -> i64 {
     at_us.div_euclid(DAY_US)
@@ -69,8 +75,8 @@ impl SumChanges {
     fn count(&mut self, order: &Order, status: Status, sign: i64) {
         let day = day_of(order.placed_at_us);
         // The rules make one item of all lines with the same product.
-        let products = order.items.iter().map(|item| item.product_id.0);
-        for product in products.chain([ALL_PRODUCTS]) {
+        let products = order.items.iter().map(|item| (item.product_id.0, day));
+        for (product, day) in products.chain([(ALL_PRODUCTS, day), (WHOLE_SHOP, NO_DAY)]) {
             self.0.entry((product, day, status.word())).or_default().add(order, sign);
         }
     }

@@ -4,7 +4,7 @@
 mod search;
 
 use crate::driver::{Reader, Row};
-use crate::sums::{ALL_PRODUCTS, day};
+use crate::sums::{ALL_PRODUCTS, WHOLE_SHOP, day};
 use crate::{Discrepancy, Store, StoreError, VerifyReport};
 
 const COUNTS: &str = "SELECT (SELECT COUNT(*) FROM products), (SELECT COUNT(*) FROM orders), \
@@ -191,6 +191,9 @@ const ORDER_SUMS: &str = concat!(
     day!(),
     ", o.status, 0, 1, 0, 0, 0, 0, o.total_amount_cents >> 32, o.total_amount_cents & 4294967295, \
      o.total_quantity >> 32, o.total_quantity & 4294967295, NULL, NULL, o.id FROM orders o \
+     UNION ALL SELECT -1, 0, o.status, 0, 1, 0, 0, 0, 0, o.total_amount_cents >> 32, \
+     o.total_amount_cents & 4294967295, o.total_quantity >> 32, o.total_quantity & 4294967295, NULL, NULL, o.id \
+     FROM orders o \
      UNION ALL SELECT i.product_id, ",
     day!(),
     ", o.status, 0, 1, 0, 0, 0, 0, o.total_amount_cents >> 32, o.total_amount_cents & 4294967295, \
@@ -205,10 +208,13 @@ const ORDER_SUMS: &str = concat!(
 
 fn tell_order_sums(row: &Row) -> Result<String, StoreError> {
     let (product, day, status) = (row.int(0)?, row.int(1)?, row.as_text(2)?);
-    let of = if product == ALL_PRODUCTS { String::new() } else { format!(" of product {product}") };
+    let which = match product {
+        WHOLE_SHOP => " that".to_owned(),
+        ALL_PRODUCTS => format!(" that were placed on day {day} and"),
+        _ => format!(" of product {product} that were placed on day {day} and"),
+    };
     Ok(format!(
-        "the sums kept for orders{of} that were placed on day {day} and are {status} do not agree with the {} orders \
-         there are; they count {}",
+        "the sums kept for orders{which} are {status} do not agree with the {} orders there are; they count {}",
         row.int(4)?,
         row.int(3)?
     ))

@@ -53,6 +53,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "product_search",
         script: include_str!("../../migrations/0005_product_search.sql"),
     },
+    Migration {
+        version: 6,
+        name: "sums_of_the_shop",
+        script: include_str!("../../migrations/0006_sums_of_the_shop.sql"),
+    },
 ];
 
 /// A migration that was applied just now.

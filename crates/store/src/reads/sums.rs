@@ -6,7 +6,7 @@ use super::paths::{self, Owner, Path, Way};
 use crate::OrderQuery;
 use crate::StoreError;
 use crate::driver::{Reader, Row, Value};
-use crate::sums::{ALL_PRODUCTS, DAY_US, day_of};
+use crate::sums::{ALL_PRODUCTS, DAY_US, NO_DAY, WHOLE_SHOP, day_of};
 
 /// Of a product: orders of any status on the days that the query touches, and the bounds of their ids; the same for
 /// those in its status; and sums over the days of which it wants every moment.
@@ -113,6 +113,9 @@ struct Days {
 }
 
 impl Days {
+    /// Those of the sums of the whole shop, which have one row for all of them.
+    const NONE: Self = Self { first: NO_DAY, last: NO_DAY, whole_from: NO_DAY, whole_before: NO_DAY + 1 };
+
     fn of(query: &OrderQuery) -> Self {
         let (from, before) = range(query);
         let last = day_of(before.saturating_sub(1));
@@ -163,10 +166,14 @@ async fn group(reader: &mut Reader, query: &OrderQuery, product: i64) -> Result<
 }
 
 fn group_query(query: &OrderQuery, product: i64) -> (&'static str, Vec<Value>) {
-    if query.status.is_none() && query.placed_from_us.is_none() && query.placed_before_us.is_none() {
+    let is_dated = query.placed_from_us.is_some() || query.placed_before_us.is_some();
+    let (product, days) = match product {
+        ALL_PRODUCTS if !is_dated => (WHOLE_SHOP, Days::NONE),
+        _ => (product, Days::of(query)),
+    };
+    if query.status.is_none() && !is_dated {
         return (WHOLE, vec![product.into()]);
     }
-    let days = Days::of(query);
     let status = query.status.map(|status| Value::from(status.word()));
     let mut params: Vec<Value> = status.iter().chain(&status).cloned().collect();
     params.extend([days.whole_from, days.whole_before, product, days.first, days.last].map(Value::from));

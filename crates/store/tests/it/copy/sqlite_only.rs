@@ -134,7 +134,10 @@ async fn a_target_without_a_schema_gets_one_and_a_shop_in_use_keeps_its_own() {
     // As if this program knew one more migration: the refusal comes before it is applied, which would fail.
     let used = target().await;
     used.product("A", 1).await;
-    used.sabotage("DELETE FROM schema_migrations WHERE version = 5").await;
+    used.sabotage(
+        "DELETE FROM schema_migrations WHERE version = (SELECT MAX(m.version) FROM schema_migrations m)",
+    )
+    .await;
     let refusal = copy(&source, &used, SMALL).await.unwrap_err();
     assert!(matches!(refusal, CopyError::NotEmpty { .. }), "{refusal:?}");
 }

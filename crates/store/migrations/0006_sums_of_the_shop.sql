@@ -1,0 +1,9 @@
+-- All orders there are, in one row for each status (product -1, day 0): what a list without a filter adds up would grow with
+-- the age of the shop otherwise. Written with the orders, in the same commit, as the rows of each day are.
+INSERT INTO order_sums (product_id, day, status, orders, amount_high, amount_low, quantity_high, quantity_low, first_id,
+    last_id)
+SELECT -1, 0, s.status, SUM(s.orders), SUM(s.amount_high), SUM(s.amount_low), SUM(s.quantity_high), SUM(s.quantity_low),
+    MIN(s.first_id), MAX(s.last_id)
+FROM order_sums s
+WHERE s.product_id = 0
+GROUP BY s.status;
