@@ -13,10 +13,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use self::load::Times;
+use self::load::Question;
 use self::probes::{Probe, probes};
-use self::report::{Column, Report};
+use self::report::{Column, Measured, Report};
 use self::shop::{Shop, Size};
+use self::wire::State;
 use super::http::Client;
 use super::options::Options;
 use super::{Workplace, machine, programs, table};
@@ -111,7 +112,12 @@ fn visit(
         let measured = measure(&shop, probe, length)?;
         let shown = measured.map_or_else(
             || "not known to this server".to_owned(),
-            |times| format!("{:.2} / {:.2} ms, {} answers", times.p50_ms, times.p99_ms, times.answers),
+            |Measured { warm, cold }| {
+                format!(
+                    "{:.2} / {:.2} ms, {} answers; cold {:.2} / {:.2} ms",
+                    warm.p50_ms, warm.p99_ms, warm.answers, cold.p50_ms, cold.p99_ms
+                )
+            },
         );
         println!("xtask: {}: {shown}", probe.name);
         times.push(measured);
@@ -128,7 +134,7 @@ fn visit(
 }
 
 /// One measurement; `None` where the server does not know one of the parameters.
-fn measure(shop: &Shop, probe: &Probe, length: Duration) -> Result<Option<Times>, Failure> {
+fn measure(shop: &Shop, probe: &Probe, length: Duration) -> Result<Option<Measured>, Failure> {
     let token = if probe.as_customer { &shop.alice } else { &shop.admin };
     let client = Client { token: Some(token.clone()), ..shop.server.client() };
     if let load::Paths::One(path) = &probe.paths
@@ -137,7 +143,11 @@ fn measure(shop: &Shop, probe: &Probe, length: Duration) -> Result<Option<Times>
     {
         return Ok(None);
     }
-    load::measure(shop.server.address, token, &probe.paths, length).map(Some)
+    let ask = |state| {
+        let question = Question { address: shop.server.address, token, paths: &probe.paths, state };
+        load::measure(question, length)
+    };
+    Ok(Some(Measured { cold: ask(State::Cold)?, warm: ask(State::Warm)? }))
 }
 
 #[cfg(test)]

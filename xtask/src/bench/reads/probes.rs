@@ -129,6 +129,34 @@ fn filters_of_orders(probes: &mut Probes, shop: &Shop) {
     ] {
         probes.orders(name, &filter, FILTERS);
     }
+    let all = combinations(shop);
+    probes.add(
+        &format!("orders, the slowest of {} combinations of filters and sorts", all.len()),
+        Paths::Slowest(all),
+        FILTERS,
+    );
+}
+
+/// First pages and totals of everything that can be asked for together.
+fn combinations(shop: &Shop) -> Vec<String> {
+    let Shop { popular, rare, busiest, days: [from, to], .. } = shop;
+    let statuses = ["", "&status=pending", "&status=delivered", "&status=cancelled"].map(str::to_owned);
+    let users = [String::new(), format!("&user_id={busiest}")];
+    let products = [String::new(), format!("&product_id={popular}"), format!("&product_id={rare}")];
+    let days = [
+        String::new(),
+        format!("&start_date={from}&end_date={from}"),
+        format!("&start_date={from}&end_date={to}"),
+        format!("&created_from={from}T10:30:00Z"),
+    ];
+    let sorts = ["-id", "id", "-created_at", "created_at", "-total_amount_cents", "total_amount_cents"];
+    let mut all = vec!["/api/v1/orders?limit=20".to_owned()];
+    let sorts = sorts.map(|sort| format!("&sort={sort}"));
+    for choices in [&statuses[..], &users, &products, &days, &sorts] {
+        all =
+            all.iter().flat_map(|path| choices.iter().map(move |choice| format!("{path}{choice}"))).collect();
+    }
+    all
 }
 
 fn pages_of_products(probes: &mut Probes, shop: &Shop) -> Result<(), Failure> {

@@ -7,11 +7,22 @@ use std::time::Duration;
 /// Longest wait for an answer. A list of a whole large table takes its time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Whether the server may answer out of its memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// With the answer it gave a moment ago, if nothing has changed it.
+    Warm,
+    /// It has to ask the database.
+    Cold,
+}
+
 /// A connection to the server and the token to use it with.
 pub(super) struct Connection {
     stream: BufReader<TcpStream>,
     /// Everything after the path, the same for all requests.
     rest: String,
+    /// The same, past the answers that the server keeps.
+    rest_past: String,
     body: Vec<u8>,
 }
 
@@ -20,13 +31,19 @@ impl Connection {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        let rest = format!(" HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n");
-        Ok(Self { stream: BufReader::with_capacity(64 * 1024, stream), rest, body: Vec::new() })
+        let head = format!(" HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n");
+        let rest = format!("{head}\r\n");
+        let rest_past = format!("{head}Cache-Control: no-cache\r\n\r\n");
+        Ok(Self { stream: BufReader::with_capacity(64 * 1024, stream), rest, rest_past, body: Vec::new() })
     }
 
     /// Sends a GET and reads its answer to the end: the status and the body.
-    pub(super) fn get(&mut self, path: &str) -> io::Result<(u16, &[u8])> {
-        let request = ["GET ", path, &self.rest].concat();
+    pub(super) fn get(&mut self, path: &str, state: State) -> io::Result<(u16, &[u8])> {
+        let rest = match state {
+            State::Warm => &self.rest,
+            State::Cold => &self.rest_past,
+        };
+        let request = ["GET ", path, rest].concat();
         self.stream.get_mut().write_all(request.as_bytes())?;
         let status = read(&mut self.stream, &mut self.body)?;
         Ok((status, &self.body))
