@@ -18,7 +18,8 @@ use crate::{Store, StoreError};
 
 /// Locked, so that no command of another server comes in between.
 const COUNTERS: &str = "SELECT c.name, c.next FROM counters c ORDER BY c.name {for update}";
-const NOTED: &str = "SELECT m.name FROM meta m WHERE m.name = 'filling'";
+/// Finds the note.
+pub(crate) const NOTED: &str = "SELECT m.name FROM meta m WHERE m.name = 'filling'";
 const FORGET: &str = "DELETE FROM meta WHERE name = 'filling'";
 
 /// The indexes that a command of a shop being filled can do without, as the schema has them. Those that SQLite makes for

@@ -103,7 +103,7 @@ struct Weight;
 
 impl Weighter<Asked, Kept> for Weight {
     fn weight(&self, asked: &Asked, kept: &Kept) -> u64 {
-        (kept.ready.len() + asked.query.len() + AROUND) as u64
+        (kept.ready.weight() + asked.query.len() + AROUND) as u64
     }
 }
 

@@ -4,6 +4,7 @@
 //! a general compression layer would wrap and box every body.
 
 use std::io::Write;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY};
@@ -15,6 +16,24 @@ use http_body_util::BodyExt;
 
 /// Bodies of at most this many bytes go out as they are: they fit into one packet.
 const WORTH_IT: u64 = 1024;
+
+/// What an answer that is sent again and again comes to when it is compressed: done once, when it is first wanted so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Packed(Arc<OnceLock<Option<Bytes>>>);
+
+impl Packed {
+    /// For a text that may gain by compression.
+    pub(crate) fn of(text: &Bytes) -> Option<Self> {
+        (text.len() as u64 > WORTH_IT).then(Self::default)
+    }
+
+    /// The compressed text, if it takes at most half as much. Otherwise it is compressed each time, and never kept.
+    fn gzip(&self, text: &Bytes) -> Option<Bytes> {
+        let half = |packed: &Bytes| packed.len() <= text.len() / 2;
+        let kept = self.0.get_or_init(|| gzip(text, Compression::fast()).filter(half));
+        kept.clone().or_else(|| gzip(text, Compression::fast()))
+    }
+}
 
 /// Whether the client takes gzip, by its `Accept-Encoding` (RFC 9110, section 12.5.3).
 pub(crate) fn accepts_gzip(headers: &HeaderMap) -> bool {
@@ -61,7 +80,11 @@ pub(crate) async fn compress(response: Response, client_accepts: bool) -> Respon
         return super::problem::Problem::internal("an answer's body failed before it was sent").into();
     };
     let whole = whole.to_bytes();
-    let body = match gzip(&whole, Compression::fast()) {
+    let packed = match parts.extensions.remove::<Packed>() {
+        Some(kept) => kept.gzip(&whole),
+        None => gzip(&whole, Compression::fast()),
+    };
+    let body = match packed {
         Some(packed) => {
             parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             parts.headers.remove(CONTENT_LENGTH);
@@ -80,6 +103,24 @@ fn is_json(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_is_compressed_once() {
+        let text = Bytes::from("again and again ".repeat(100));
+        let kept = Packed::of(&text).unwrap();
+        let first = kept.gzip(&text).unwrap();
+        assert_eq!(kept.clone().gzip(&text).unwrap().as_ptr(), first.as_ptr());
+        assert_eq!(first, gzip(&text, Compression::fast()).unwrap());
+        assert_eq!(Packed::of(&Bytes::from("short")), None);
+        // Gains, but not enough to be kept.
+        let digits: String =
+            (1_u64..200).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_string()).collect();
+        let digits = Bytes::from(digits);
+        let kept = Packed::of(&digits).unwrap();
+        let first = kept.gzip(&digits).unwrap();
+        assert!(first.len() < digits.len());
+        assert_ne!(kept.gzip(&digits).unwrap().as_ptr(), first.as_ptr());
+    }
 
     #[test]
     fn reads_accept_encoding() {

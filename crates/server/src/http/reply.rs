@@ -8,6 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use store::KeptAnswer;
 
+use super::compress::Packed;
 use super::problem::Problem;
 
 /// Marks the answer to a repeated request.
@@ -106,12 +107,14 @@ impl IntoResponse for Reply {
 pub struct Ready {
     etag: Option<HeaderValue>,
     body: Bytes,
+    /// For those who take it so, if it gains by that.
+    packed: Option<Packed>,
 }
 
 impl Ready {
     /// A JSON text as it is.
     pub fn text(body: Bytes) -> Self {
-        Self { etag: None, body }
+        Self { etag: None, packed: Packed::of(&body), body }
     }
 
     /// One thing under its tag.
@@ -121,7 +124,7 @@ impl Ready {
     pub fn tagged(body: &impl Serialize, etag: String) -> Result<Self, Problem> {
         let body = serde_json::to_vec(body).map_err(Problem::internal)?;
         let etag = HeaderValue::try_from(etag).map_err(Problem::internal)?;
-        Ok(Self { etag: Some(etag), body: body.into() })
+        Ok(Self { etag: Some(etag), ..Self::text(body.into()) })
     }
 
     /// A list, which has no version: its tag is made of its text.
@@ -135,13 +138,19 @@ impl Ready {
         let digits: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         // Weak, because the same tag goes out with and without compression.
         let etag = HeaderValue::try_from(format!("W/\"{digits}\"")).map_err(Problem::internal)?;
-        Ok(Self { etag: Some(etag), body: body.into() })
+        Ok(Self { etag: Some(etag), ..Self::text(body.into()) })
     }
 
     /// How many bytes it has.
     #[must_use]
     pub fn len(&self) -> usize {
         self.body.len()
+    }
+
+    /// How many bytes it takes, once it is compressed as well, which makes half of it at most.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.len() + if self.packed.is_some() { self.len() / 2 } else { 0 }
     }
 
     /// Whether it has none.
@@ -173,6 +182,9 @@ impl IntoResponse for Ready {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(etag) = self.etag {
             headers.insert(ETAG, etag);
+        }
+        if let Some(packed) = self.packed {
+            response.extensions_mut().insert(packed);
         }
         response
     }

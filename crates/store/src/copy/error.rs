@@ -50,6 +50,12 @@ pub enum CopyError {
     #[error("the source is an unfinished copy itself; finish that one first")]
     SourceUnfinished,
 
+    /// The source or the target is what an interrupted `generate` has left: tables without their keys, and rows missing.
+    #[error(
+        "the {0} is an unfinished shop of `stockroom generate`, which was interrupted: empty it and start over"
+    )]
+    HalfFilled(&'static str),
+
     /// There is something in the target already.
     #[error("the target is not empty: there is something in its table {table}; nothing was changed")]
     NotEmpty {

@@ -17,6 +17,7 @@ pub use error::CopyError;
 pub use portion::PortionLimit;
 
 use crate::driver::{Database, Reader, TableRows, Transaction};
+use crate::filling::NOTED;
 use crate::{Discrepancy, Store, StoreError};
 use mark::Mark;
 use portion::Portion;
@@ -100,6 +101,9 @@ impl CopySource {
         let store = Store::new(database);
         if store.is_unfinished_copy().await.map_err(CopyError::Source)? {
             return Err(CopyError::SourceUnfinished);
+        }
+        if store.is_half_filled().await.map_err(CopyError::Source)? {
+            return Err(CopyError::HalfFilled("source"));
         }
         Ok(Self { store })
     }
@@ -257,6 +261,9 @@ async fn look(transaction: &mut Transaction, new: &Mark) -> Result<Option<Mark>,
     };
     if let Some(mark) = mark {
         return if mark.source == new.source { Ok(Some(mark)) } else { Err(CopyError::OtherCopy) };
+    }
+    if !transaction.query(NOTED, &[]).await.map_err(CopyError::Target)?.is_empty() {
+        return Err(CopyError::HalfFilled("target"));
     }
     let telling = |table: &&&TableRows| !tables::is_prefilled(table) && !tables::is_derived(table);
     for table in TABLES.iter().filter(telling) {

@@ -531,6 +531,18 @@ async fn nobody_writes_into_an_unfinished_copy_or_copies_it() {
 }
 
 #[tokio::test]
+async fn what_an_interrupted_generate_has_left_is_neither_copied_nor_written_into() {
+    let (source, target) = (target().await, target().await);
+    let filling = source.store.begin_filling().await.unwrap().unwrap();
+    let refusal = copy(&source, &target, SMALL).await.unwrap_err();
+    assert!(matches!(refusal, CopyError::HalfFilled("source")), "{refusal:?}");
+    let refusal = copy(&target, &source, SMALL).await.unwrap_err();
+    assert!(matches!(refusal, CopyError::HalfFilled("target")), "{refusal:?}");
+    filling.end().await.unwrap();
+    copy(&source, &target, SMALL).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_empty_shop_can_be_moved() {
     let (source, target) = (target().await, target().await);
     copy(&source, &target, PortionLimit::default()).await.unwrap();
