@@ -7,3 +7,10 @@ SELECT -1, 0, s.status, SUM(s.orders), SUM(s.amount_high), SUM(s.amount_low), SU
 FROM order_sums s
 WHERE s.product_id = 0
 GROUP BY s.status;
+
+-- With the id in the index as a column of its own, SQLite finds the beginning of a page behind a cursor by the other column
+-- alone and walks along all orders with the same sum. The one that it adds by itself it can search.
+{sqlite} DROP INDEX orders_by_amount;
+{sqlite} CREATE INDEX orders_by_amount ON orders (total_amount_cents);
+{sqlite} DROP INDEX orders_by_time;
+{sqlite} CREATE INDEX orders_by_time ON orders (placed_at_us);

@@ -13,7 +13,7 @@ use crate::http::Client;
 use crate::program::Place;
 
 /// How long a start or an end may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running server. Dropping it kills it.
 pub(crate) struct Server {

@@ -17,7 +17,8 @@
 //! | `{straight join}` | a join that begins with the table on its left (likewise) |
 //! | `{div}` | between two integers: their quotient, rounded towards 0 |
 //! | `{clustered}` | the same for a table whose primary key is the order of its rows |
-//! | `{mysql}` `{not mysql}` | before a statement of a migration: only on MySQL and MariaDB, or only on the others |
+//! | `{as text}` | behind the parameter that an id is compared with in a pair: lets SQLite see in the index of the other column, which it ends with the id, a stretch by both |
+//! | `{mysql}` `{not mysql}` `{sqlite}` | before a statement of a migration: only on MySQL and MariaDB, only on the others, or only on SQLite |
 
 use super::lexer::{Piece, pieces};
 use crate::StoreError;
@@ -88,8 +89,12 @@ impl Dialect {
 
     /// Whether a statement of a migration is for this database; see `{mysql}`.
     pub(super) fn wants(self, statement: &str) -> bool {
-        let is_for_others = if self == Self::MySql { "{not mysql}" } else { "{mysql}" };
-        !statement.starts_with(is_for_others)
+        let is_for = |word| statement.starts_with(word);
+        match self {
+            Self::Sqlite => !is_for("{mysql}"),
+            Self::Postgres => !is_for("{mysql}") && !is_for("{sqlite}"),
+            Self::MySql => !is_for("{not mysql}") && !is_for("{sqlite}"),
+        }
     }
 
     /// The same for a server that rows reach in this way.
@@ -181,7 +186,10 @@ impl Expansion {
             ("div", MySql) => "DIV",
             ("and id", Sqlite) => "",
             ("and id", Postgres | MySql) => ", id",
-            ("mysql", MySql) | ("not mysql", Sqlite | Postgres) => "",
+            // Otherwise it finds that id and parameter compare by no collation, unlike the columns of an index.
+            ("as text", Sqlite) => " COLLATE BINARY",
+            ("as text", Postgres | MySql) => "",
+            ("mysql", MySql) | ("not mysql", Sqlite | Postgres) | ("sqlite", Sqlite) => "",
             _ => return self.macro_with_argument(name),
         };
         self.text.push_str(text);
@@ -374,14 +382,27 @@ mod tests {
 
     #[test]
     fn a_statement_may_be_for_some_databases_alone() {
-        let (one, other) = ("{mysql} DROP INDEX i ON t", "{not mysql} DROP INDEX i");
-        for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::MySql] {
-            let wanted: Vec<_> = [one, other].into_iter().filter(|sql| dialect.wants(sql)).collect();
-            let is_mysql = dialect == Dialect::MySql;
-            assert_eq!(wanted, [if is_mysql { one } else { other }]);
-            let expected = if is_mysql { " DROP INDEX i ON t" } else { " DROP INDEX i" };
-            assert_eq!(dialect.expand(wanted[0]).unwrap(), expected);
+        let all = ["{mysql} DROP INDEX i ON t", "{not mysql} DROP INDEX i", "{sqlite} REINDEX i"];
+        for (dialect, expected) in [
+            (Dialect::Sqlite, &[" DROP INDEX i", " REINDEX i"][..]),
+            (Dialect::Postgres, &[" DROP INDEX i"]),
+            (Dialect::MySql, &[" DROP INDEX i ON t"]),
+        ] {
+            let wanted = all.into_iter().filter(|sql| dialect.wants(sql));
+            let wanted: Vec<_> = wanted.map(|sql| dialect.expand(sql).unwrap()).collect();
+            assert_eq!(wanted, expected);
         }
+    }
+
+    #[test]
+    fn a_pair_is_compared_as_an_index_has_it() {
+        let plain = "SELECT 1 FROM t WHERE (a, id) > (?, ?)";
+        check(
+            "SELECT 1 FROM t WHERE (a, id) > (?, ?{as text})",
+            "SELECT 1 FROM t WHERE (a, id) > (?, ? COLLATE BINARY)",
+            "SELECT 1 FROM t WHERE (a, id) > ($1, $2)",
+            plain,
+        );
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl Select {
             _ => return Err(StoreError::misuse("the page starts at a value of another type than its sort")),
         };
         // The same twice: SQLite and PostgreSQL see a stretch of an index in the first half, MySQL in the second.
-        let pair = ["(", by, ", ", order.id, ") ", sign, " (?, ?)"];
+        let pair = ["(", by, ", ", order.id, ") ", sign, " (?, ?{as text})"];
         self.condition(&pair, [value.clone(), id.into()]);
         let each = ["(", by, " ", sign, " ? OR (", by, " = ? AND ", order.id, " ", sign, " ?))"];
         self.condition(&each, [value.clone(), value, id.into()]);
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(
             sql,
             "SELECT t.id FROM t WHERE t.a = ? AND (t.c LIKE ? ESCAPE '!' OR t.d LIKE ? ESCAPE '!') \
-             AND (t.name, t.id) < (?, ?) AND (t.name < ? OR (t.name = ? AND t.id < ?)) ORDER BY t.name DESC, t.id DESC LIMIT ?"
+             AND (t.name, t.id) < (?, ?{as text}) AND (t.name < ? OR (t.name = ? AND t.id < ?)) ORDER BY t.name DESC, t.id DESC LIMIT ?"
         );
         let pattern: Value = "%50!%!_!!%".into();
         let x: Value = "x".into();

@@ -7,7 +7,7 @@
 use super::filter::{Order, Select};
 use super::sums::Facts;
 use crate::driver::Value;
-use crate::{OrderQuery, OrderSort, Scope, Start, StoreError};
+use crate::{OrderQuery, OrderSort, Scope, SortValue, Start, StoreError};
 
 /// Where a look at an order begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,6 +204,31 @@ pub(super) fn restrict(select: &mut Select, query: &OrderQuery, way: Way) {
     }
 }
 
+/// The same page, where the range of times or ids ends with the row that it starts after. Of two bounds on one side a
+/// database takes one, and from the wrong one it would walk to where the page begins.
+fn cut_short(query: &OrderQuery, way: Way) -> (OrderQuery, Way) {
+    let (mut query, mut way) = (query.clone(), way);
+    let Start::After { value, id } = &query.page.start else { return (query, way) };
+    match (query.sort, value) {
+        (OrderSort::Id, _) => {
+            let bound = |(first, last): (i64, i64)| match query.descending {
+                true => (first, last.min(*id)),
+                false => (first.max(*id), last),
+            };
+            way.ids = way.ids.map(bound);
+        }
+        (OrderSort::PlacedAt, SortValue::Int(at_us)) if query.descending => {
+            let before = at_us.saturating_add(1);
+            query.placed_before_us = query.placed_before_us.map(|known| known.min(before));
+        }
+        (OrderSort::PlacedAt, SortValue::Int(at_us)) => {
+            query.placed_from_us = query.placed_from_us.map(|known| known.max(*at_us));
+        }
+        _ => {}
+    }
+    (query, way)
+}
+
 /// A page of orders, without their items.
 pub(super) fn page(
     columns: &'static str,
@@ -214,7 +239,8 @@ pub(super) fn page(
     let mut select = Select::new(columns);
     select.source(way.path.source());
     select.source(beside);
-    restrict(&mut select, query, way);
+    let (query, way) = &cut_short(query, way);
+    restrict(&mut select, query, *way);
     let by = match query.sort {
         OrderSort::Id => None,
         OrderSort::PlacedAt => Some("o.placed_at_us"),
@@ -246,7 +272,7 @@ mod tests {
         }
     }
 
-    fn narrowed(sort: OrderSort) -> OrderQuery {
+    fn all_filters(sort: OrderSort) -> OrderQuery {
         OrderQuery {
             status: Some(Status::Paid),
             user_id: Some(UserId(3)),
@@ -263,7 +289,7 @@ mod tests {
             Path::Ids => "SEARCH o USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
             Path::Status => "SEARCH o USING INDEX orders_by_status (status=? AND id>? AND id<?)",
             Path::Time => "SEARCH o USING INDEX orders_by_time (placed_at_us>? AND placed_at_us<?)",
-            Path::Amount => "SEARCH o USING INDEX orders_by_amount (total_amount_cents<?)",
+            Path::Amount => "SEARCH o USING INDEX orders_by_amount ((total_amount_cents,rowid)<(?,?))",
             Path::User => "SEARCH o USING INDEX orders_by_user (user_id=? AND id>? AND id<?)",
             Path::Product => {
                 "SEARCH f USING COVERING INDEX order_items_by_product (product_id=? AND order_id>? AND order_id<?)"
@@ -277,7 +303,7 @@ mod tests {
         let planner = Planner::new().await;
         for path in [Ids, Status, Time, Amount, User, Product] {
             for sort in SORTS {
-                let query = narrowed(sort);
+                let query = all_filters(sort);
                 let way = Way { path, ids: (!matches!(path, Time | Amount)).then_some((1, 9)) };
                 let select = page(orders::ORDERS, orders::WITH_USERS, &query, way).unwrap();
                 if path.is_sorted_by(sort) {
@@ -294,13 +320,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_range_ends_where_the_page_starts() {
+        let ids = Some((1, 90));
+        let way = Way { path: Path::Time, ids };
+        let dated = |sort, descending, at| OrderQuery {
+            descending,
+            placed_from_us: Some(10),
+            placed_before_us: Some(100),
+            page: Page { limit: 20, start: Start::After { value: SortValue::Int(at), id: 60 } },
+            ..query(sort)
+        };
+        for (sort, descending, at, times, ids) in [
+            (OrderSort::PlacedAt, true, 50, (10, 51), (1, 90)),
+            (OrderSort::PlacedAt, true, 200, (10, 100), (1, 90)),
+            (OrderSort::PlacedAt, false, 50, (50, 100), (1, 90)),
+            (OrderSort::PlacedAt, false, 5, (10, 100), (1, 90)),
+            (OrderSort::Id, true, 60, (10, 100), (1, 60)),
+            (OrderSort::Id, false, 60, (10, 100), (60, 90)),
+            (OrderSort::TotalAmount, true, 50, (10, 100), (1, 90)),
+        ] {
+            let (query, way) = cut_short(&dated(sort, descending, at), way);
+            let found = (query.placed_from_us.unwrap(), query.placed_before_us.unwrap());
+            assert_eq!((found, way.ids), (times, Some(ids)), "{sort:?} {descending} {at}");
+        }
+    }
+
     #[tokio::test]
     async fn pages_of_plain_lists_walk_an_index() {
         let planner = Planner::new().await;
         for (sort, step) in SORTS.into_iter().zip([
             "SEARCH o USING INTEGER PRIMARY KEY (rowid<?)",
-            "SEARCH o USING INDEX orders_by_time (placed_at_us<?)",
-            "SEARCH o USING INDEX orders_by_amount (total_amount_cents<?)",
+            "SEARCH o USING INDEX orders_by_time ((placed_at_us,rowid)<(?,?))",
+            "SEARCH o USING INDEX orders_by_amount ((total_amount_cents,rowid)<(?,?))",
         ]) {
             let all = query(sort);
             let select = page(orders::ORDERS, orders::WITH_USERS, &all, plain_way(&all)).unwrap();

@@ -332,11 +332,11 @@ mod tests {
         let planner = Planner::new().await;
         for (sort, index) in SORTS.into_iter().zip([
             "SEARCH p USING INTEGER PRIMARY KEY",
-            "SEARCH p USING INDEX products_by_name_and_id (name>?)",
-            "SEARCH p USING INDEX sqlite_autoindex_products_1 (sku>?)",
-            "SEARCH p USING INDEX products_by_price (price_cents>?)",
+            "SEARCH p USING INDEX products_by_name_and_id ((name,rowid)>(?,?))",
+            "SEARCH p USING INDEX sqlite_autoindex_products_1 ((sku,rowid)>(?,?))",
+            "SEARCH p USING INDEX products_by_price ((price_cents,rowid)>(?,?))",
             "SEARCH s USING INDEX stock_levels_by_available ((available,product_id)",
-            "SEARCH p USING INDEX products_by_creation (created_at_us>?)",
+            "SEARCH p USING INDEX products_by_creation ((created_at_us,rowid)>(?,?))",
         ]) {
             for descending in [false, true] {
                 for text in [None, Some("ab".to_owned())] {

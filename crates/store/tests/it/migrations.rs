@@ -76,7 +76,10 @@ async fn orders_from_before_are_summed_up_as_if_the_sums_had_always_been_kept() 
         include_str!("../../migrations/0004_orders_at_scale.sql"),
         include_str!("../../migrations/0006_sums_of_the_shop.sql")
     );
-    let filling = scripts.split(';').map(str::trim).filter(|sql| sql.contains("INSERT INTO order_sums"));
+    let filling = scripts
+        .split(';')
+        .map(str::trim)
+        .filter(|sql| sql.starts_with("INSERT INTO order_sums") || sql.contains("\nINSERT INTO order_sums"));
     let mut transaction = shop.database.begin().await.unwrap();
     for sql in filling {
         transaction.execute_dynamic(sql, &[]).await.unwrap();
