@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 mod bench;
+mod deny;
 mod postman;
 mod process;
 #[cfg(test)]
@@ -23,6 +24,7 @@ cargo xtask test [OPTIONS]     formatting, lints, then the tests on SQLite, Post
     --fast                     the tests alone, and on SQLite alone unless --database names another
     --database NAME            the tests on sqlite, postgres or mariadb; may be repeated
 cargo xtask galera [NAME]      tests on three nodes of a MariaDB Galera cluster; some minutes, so no part of `test`
+cargo xtask deny               licences and sources of dependencies, and those that nothing uses; part of `test` on CI
 cargo xtask bench [OPTIONS]    measures the release server with wrk and prints a table
     --database NAME            on sqlite (default), postgres or mysql, these beside orders the usual way
     --seconds N                length of each measurement (default 5)
@@ -61,6 +63,7 @@ fn run(args: &[String]) -> Result<ExitCode, Failure> {
         "test" => suite::run(rest),
         "bench" => bench::run(rest),
         "galera" => suite::galera(rest),
+        "deny" => deny::run(),
         "postman" => postman::run(rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}");

@@ -7,6 +7,7 @@ mod options;
 use std::process::ExitCode;
 
 use crate::Failure;
+use crate::deny;
 use crate::process::{Tool, cargo, exit_code, has_subcommand, require};
 pub(crate) use databases::Database;
 use options::Options;
@@ -55,6 +56,9 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
     let mut complaints = Vec::new();
     for lint in LINTS.iter().filter(|_| !options.fast) {
         complaints.extend(complaint(lint, strict)?);
+    }
+    if !options.fast {
+        complaints.extend(deny::complaints(strict));
     }
     let mut databases = Vec::new();
     for database in options.chosen() {
