@@ -100,9 +100,9 @@ struct NewProduct {
     name: Checked<ProductName>,
     #[schema(value_type = Option<String>, default = "", example = "500 sheets")]
     description: Option<Checked<Description>>,
-    #[schema(value_type = Option<i64>, minimum = 0, default = 0, example = 40)]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000_000_000_i64, default = 0, example = 40)]
     stock_quantity: Option<StockCount>,
-    #[schema(value_type = Option<i64>, minimum = 0, default = 0, example = 10)]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000_000_000_i64, default = 0, example = 10)]
     low_stock_threshold: Option<StockCount>,
 }
 
@@ -113,9 +113,9 @@ struct ProductChanges {
     name: Option<Checked<ProductName>>,
     #[schema(value_type = Option<String>, example = "500 sheets")]
     description: Option<Checked<Description>>,
-    #[schema(value_type = Option<i64>, minimum = 0, example = 35)]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000_000_000_i64, example = 35)]
     stock_quantity: Option<StockCount>,
-    #[schema(value_type = Option<i64>, minimum = 0, example = 10)]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000_000_000_i64, example = 10)]
     low_stock_threshold: Option<StockCount>,
 }
 

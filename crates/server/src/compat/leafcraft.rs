@@ -141,7 +141,7 @@ struct NewOrder {
 struct NewItem {
     #[schema(value_type = i64, example = 5)]
     product_id: Whole,
-    #[schema(value_type = i64, minimum = 1, example = 1)]
+    #[schema(value_type = i64, minimum = 1, maximum = 1_000_000_000, example = 1)]
     quantity: Quantity,
 }
 

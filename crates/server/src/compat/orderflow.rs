@@ -95,9 +95,9 @@ pub(super) fn described() -> Described {
 struct NewStock {
     #[schema(value_type = String, min_length = 1, max_length = 200, example = "Laptop")]
     stock_name: Checked<ProductName>,
-    #[schema(value_type = f64, minimum = 0, example = 499.9)]
+    #[schema(value_type = f64, minimum = 0, maximum = 10_000_000_000_i64, example = 499.9)]
     stock_price: Price,
-    #[schema(value_type = i64, minimum = 0, example = 10)]
+    #[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000_000_i64, example = 10)]
     stock_quantity: StockCount,
     #[schema(value_type = Option<bool>, default = true)]
     is_active: Option<bool>,
@@ -108,9 +108,9 @@ struct NewStock {
 struct StockChanges {
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200, example = "Laptop")]
     stock_name: Option<Checked<ProductName>>,
-    #[schema(value_type = Option<f64>, minimum = 0, example = 450)]
+    #[schema(value_type = Option<f64>, minimum = 0, maximum = 10_000_000_000_i64, example = 450)]
     stock_price: Option<Price>,
-    #[schema(value_type = Option<i64>, minimum = 0, example = 25)]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000_000_000_i64, example = 25)]
     stock_quantity: Option<StockCount>,
     #[schema(value_type = Option<bool>, example = true)]
     is_active: Option<bool>,
@@ -148,7 +148,7 @@ impl Stock {
 struct NewOrder {
     #[schema(value_type = i64, example = 1)]
     stock_id: Whole,
-    #[schema(value_type = i64, minimum = 1, example = 5)]
+    #[schema(value_type = i64, minimum = 1, maximum = 1_000_000_000, example = 5)]
     quantity: Quantity,
 }
 

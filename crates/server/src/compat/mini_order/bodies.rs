@@ -75,9 +75,9 @@ impl User {
 pub(super) struct NewProduct {
     #[schema(value_type = String, min_length = 1, max_length = 200, example = "Laptop")]
     pub(super) name: Checked<ProductName>,
-    #[schema(value_type = f64, minimum = 0, example = 50000)]
+    #[schema(value_type = f64, minimum = 0, maximum = 10_000_000_000_i64, example = 50000)]
     pub(super) price: Price,
-    #[schema(value_type = i64, minimum = 0, example = 5)]
+    #[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000_000_i64, example = 5)]
     pub(super) stock_quantity: StockCount,
 }
 
@@ -86,9 +86,9 @@ pub(super) struct NewProduct {
 pub(super) struct ProductChanges {
     #[schema(value_type = Option<String>, min_length = 1, max_length = 200, example = "Laptop")]
     pub(super) name: Option<Checked<ProductName>>,
-    #[schema(value_type = Option<f64>, minimum = 0, example = 45000)]
+    #[schema(value_type = Option<f64>, minimum = 0, maximum = 10_000_000_000_i64, example = 45000)]
     pub(super) price: Option<Price>,
-    #[schema(value_type = Option<i64>, minimum = 0, example = 8)]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000_000_000_i64, example = 8)]
     pub(super) stock_quantity: Option<StockCount>,
     #[schema(value_type = Option<bool>, example = true)]
     pub(super) is_active: Option<bool>,
@@ -137,7 +137,7 @@ impl Product {
 /// An order to be placed.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct NewOrder {
-    #[schema(value_type = Vec<NewItem>, min_items = 1)]
+    #[schema(value_type = Vec<NewItem>, min_items = 1, max_items = 200)]
     pub(super) items: Lines<NewItem>,
 }
 
@@ -146,7 +146,7 @@ pub(super) struct NewOrder {
 pub(super) struct NewItem {
     #[schema(value_type = i64, example = 1)]
     pub(super) product_id: Whole,
-    #[schema(value_type = i64, minimum = 1, example = 2)]
+    #[schema(value_type = i64, minimum = 1, maximum = 1_000_000_000, example = 2)]
     pub(super) quantity: Quantity,
 }
 
