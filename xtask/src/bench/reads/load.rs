@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use super::wire::{Connection, State};
 use crate::Failure;
 
+/// In how many parts a measurement is made.
+const PARTS: u32 = 3;
+
 /// How often each of many paths is asked for.
 const TRIES: usize = 5;
 
@@ -56,10 +59,23 @@ pub(super) struct Question<'a> {
 }
 
 /// Asks for so long, and at least once on each connection. An answer that is no success is a failure.
+///
+/// In parts, of which the quickest counts: on a machine that others use as well, a part of a second is theirs.
 pub(super) fn measure(question: Question<'_>, length: Duration) -> Result<Times, Failure> {
     if let Paths::Slowest(all) = question.paths {
         return slowest(question, all);
     }
+    let mut best = measure_part(question, length / PARTS)?;
+    for _ in 1..PARTS {
+        let part = measure_part(question, length / PARTS)?;
+        if part.p50_ms < best.p50_ms {
+            best = part;
+        }
+    }
+    Ok(best)
+}
+
+fn measure_part(question: Question<'_>, length: Duration) -> Result<Times, Failure> {
     let start = &Barrier::new(usize::try_from(CONNECTIONS).unwrap_or(1));
     let answered: Result<Vec<Vec<Duration>>, Failure> = std::thread::scope(|scope| {
         let askers: Vec<_> = (0..CONNECTIONS)
