@@ -143,12 +143,7 @@ impl Order {
     /// What the order counts for among the open ones of its user: nothing once it is paid, shipped or cancelled.
     #[must_use]
     pub const fn holds(&self) -> Holds {
-        match self.status() {
-            Status::Pending | Status::Confirmed => Holds { orders: 1, units: self.total_quantity },
-            Status::Paid | Status::Shipped | Status::Delivered | Status::Cancelled => {
-                Holds { orders: 0, units: 0 }
-            }
-        }
+        Holds::of(self.status(), self.total_quantity)
     }
 }
 
@@ -165,6 +160,17 @@ pub struct Holds {
 }
 
 impl Holds {
+    /// What an order of so many pieces counts for in this status.
+    #[must_use]
+    pub const fn of(status: Status, units: i64) -> Self {
+        match status {
+            Status::Pending | Status::Confirmed => Self { orders: 1, units },
+            Status::Paid | Status::Shipped | Status::Delivered | Status::Cancelled => {
+                Self { orders: 0, units: 0 }
+            }
+        }
+    }
+
     /// What is held after an order that counted as `before` counts as `after`.
     #[must_use]
     pub const fn moved(self, before: Self, after: Self) -> Self {

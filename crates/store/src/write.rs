@@ -11,6 +11,7 @@ use domain::{Keys, Snapshot};
 use tokio::time::Instant;
 
 use crate::driver::{Cell, Dialect, Row, Rows, Transaction};
+use crate::expiry::Overdue;
 use crate::flush::Pending;
 use crate::job::{ANSWER_LIFE_US, IdempotencyKey, Job, KeptAnswer, Verdict};
 use crate::load::{Loaded, Query, load, load_more};
@@ -218,8 +219,10 @@ impl Store {
         let first = snapshot.next;
         let mut pending = Pending::default();
         let mut verdicts = Vec::with_capacity(jobs.len());
+        let mut overdue = Overdue::default();
         for job in jobs.all() {
-            verdicts.push(decide_one(job.as_mut(), &mut snapshot, &mut kept, &mut pending));
+            let rows = (&mut *transaction, &mut snapshot, &mut overdue);
+            verdicts.push(decide_one(job.as_mut(), rows, &mut kept, &mut pending).await?);
         }
         if pending.is_empty() && !(pending.tells_done() && batch.marker.is_some()) {
             return Ok((verdicts, End::RollBack));
@@ -251,20 +254,28 @@ fn wanted<J: Job + ?Sized>(jobs: &[Box<J>]) -> Result<(Keys, Vec<Query>), StoreE
     Ok((keys, vec![(KEPT_ANSWERS, vec![repeatable.to_value()?])]))
 }
 
-/// One job against the snapshot as its predecessors left it.
-fn decide_one<J: Job + ?Sized>(
+/// One job against the snapshot as its predecessors left it, and once more as often as orders that have expired give
+/// something back that it lacked.
+async fn decide_one<J: Job + ?Sized>(
     job: &mut J,
-    snapshot: &mut Snapshot,
+    (transaction, snapshot, overdue): (&mut Transaction, &mut Snapshot, &mut Overdue),
     kept: &mut Kept,
     pending: &mut Pending,
-) -> Verdict {
+) -> Result<Verdict, StoreError> {
     if let Some(verdict) = job.idempotency().and_then(|key| kept.repetition(key)) {
         if matches!(verdict, Verdict::Replayed(_)) {
             pending.tell_done();
         }
-        return verdict;
+        return Ok(verdict);
     }
-    if let Some(effects) = job.decide(snapshot) {
+    let effects = loop {
+        let effects = job.decide(snapshot);
+        let Some(lack) = job.lack().filter(|_| effects.is_none()) else { break effects };
+        if !overdue.give_back(transaction, snapshot, pending, lack).await? {
+            break None;
+        }
+    };
+    if let Some(effects) = effects {
         pending.take(snapshot, effects);
     }
     if let Some(key) = job.idempotency().cloned() {
@@ -272,7 +283,7 @@ fn decide_one<J: Job + ?Sized>(
         kept.remember(&key, &answer);
         pending.keep(key, answer);
     }
-    Verdict::Decided
+    Ok(Verdict::Decided)
 }
 
 /// How the transaction of a batch ends.

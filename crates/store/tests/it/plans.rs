@@ -240,7 +240,7 @@ async fn refresh_statistics(shop: &Shop) {
         Dialect::MySql => {
             let mut transaction = shop.database.begin().await.unwrap();
             let tables = "orders, order_items, order_sums, stock_movements, events, products, stock_levels, users, \
-                 product_grams, product_counts";
+                 product_grams, product_counts, customer_holds";
             transaction.query_dynamic(&format!("ANALYZE TABLE {tables}"), &[]).await.unwrap();
         }
     }

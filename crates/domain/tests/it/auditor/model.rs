@@ -327,16 +327,13 @@ impl Model {
         if start != "pending" {
             staff(context)?;
         }
-        if let Some(owner) = owner {
-            match self.people.active(owner) {
-                None => return Err("USER_NOT_FOUND"),
-                Some(false) => return Err("USER_INACTIVE"),
-                Some(true) => {}
-            }
+        match owner.map(|owner| self.people.active(owner)) {
+            Some(None) => return Err("USER_NOT_FOUND"),
+            Some(Some(false)) => return Err("USER_INACTIVE"),
+            Some(Some(true)) | None => {}
         }
         let amount = self.price(&wants, command.customs.hides_archived)?;
-        let tag = |want: &(i64, i64)| (self.goods[&want.0].texts[0].clone(), self.goods[&want.0].price);
-        let frozen = wants.iter().map(tag).collect();
+        let frozen = self.tags(&wants);
         let late = command.allocate_at == AllocateAt::Confirmation;
         let id = self.deals.keys().last().map_or(1, |last| last + 1);
         let mut deal = Deal {
@@ -376,6 +373,12 @@ impl Model {
         }
         self.deals.insert(id, deal);
         Ok(news)
+    }
+
+    /// Names and prices as they are now.
+    fn tags(&self, wants: &[(i64, i64)]) -> Vec<(String, i64)> {
+        let goods = wants.iter().map(|want| &self.goods[&want.0]);
+        goods.map(|good| (good.texts[0].clone(), good.price)).collect()
     }
 
     /// Refuses a customer who would have too much waiting.
