@@ -75,6 +75,19 @@ impl Problem {
             Rejection::TotalOverflow => {
                 Self::invalid(lines.unwrap_or("body"), "add up to more than can be represented")
             }
+            Rejection::TooManyOpenOrders { limit, open, .. } => {
+                let detail =
+                    format!("There are {open} open orders already; pay or cancel one of them first.");
+                Self::conflict(code, detail).with("limit", *limit).with("open", *open)
+            }
+            Rejection::TooManyUnitsHeld { limit, held, requested, .. } => {
+                let detail =
+                    format!("Open orders may ask for {limit} pieces together, and do for {held} already.");
+                Self::conflict(code, detail)
+                    .with("limit", *limit)
+                    .with("held", *held)
+                    .with("requested", *requested)
+            }
             Rejection::UserInactive(id) => Self::conflict(code, format!("User {} is deactivated.", id.0)),
             Rejection::LastAdmin => {
                 Self::conflict(code, "The shop would be left without an active administrator.")
