@@ -3,19 +3,23 @@
 //! Somebody sweeps them away from time to time. Between two times they hold what is nobody's any more, so a command that
 //! is refused for want of stock, or because its customer has too much waiting, is decided once more after those that
 //! stand in its way have expired, in the same transaction. This costs nothing where nothing is refused, and one look
-//! into an index for each batch in which something is.
+//! into an index for each batch in which something is; where much is refused, in a sale whose last piece is gone, it is
+//! asked beforehand when the first order expires, together with what the batch loads.
 
 use std::collections::BTreeMap;
 
 use domain::{Actor, Command as _, Context, ExpireOrders, Keys, Lack, Order, OrderId, Snapshot};
 
-use crate::driver::{Rows, Transaction};
+use crate::driver::{Row, Rows, Transaction};
 use crate::flush::Pending;
 use crate::load::load_more;
 use crate::{Store, StoreError};
 
 const EXPIRED: &str = "SELECT o.id FROM orders o {via orders_by_expiry} \
      WHERE o.expires_at_us <= ? ORDER BY o.expires_at_us, o.id LIMIT ?";
+/// Asked for along with what a batch loads, where it is likely to be needed: then it costs no round trip.
+pub(crate) const EARLIEST: &str = "SELECT o.expires_at_us FROM orders o {via orders_by_expiry} \
+     WHERE o.expires_at_us IS NOT NULL ORDER BY o.expires_at_us LIMIT 1";
 /// Those that matter to a batch: of its customers, or with its products. The sum keeps databases from the index on
 /// products: an order has few items, a batch may have a thousand products.
 const IN_THE_WAY: &str = "SELECT o.id, o.expires_at_us FROM orders o {via orders_by_expiry} \
@@ -52,15 +56,27 @@ pub(crate) struct Overdue {
     /// All that expire before this time have been found.
     known_before_us: i64,
     next_look: i64,
+    was_needed: bool,
 }
 
 impl Default for Overdue {
     fn default() -> Self {
-        Self { found: BTreeMap::new(), known_before_us: i64::MIN, next_look: FIRST_LOOK }
+        Self { found: BTreeMap::new(), known_before_us: i64::MIN, next_look: FIRST_LOOK, was_needed: false }
     }
 }
 
 impl Overdue {
+    /// Takes in the answer to [`EARLIEST`].
+    pub(crate) fn begin(&mut self, earliest: &[Row]) -> Result<(), StoreError> {
+        self.known_before_us = earliest.first().map(|row| row.int(0)).transpose()?.unwrap_or(i64::MAX);
+        Ok(())
+    }
+
+    /// Whether anything was refused that expired orders might have helped.
+    pub(crate) fn was_needed(&self) -> bool {
+        self.was_needed
+    }
+
     /// Lets orders expire that hold what a command lacks. False when there are none.
     pub(crate) async fn give_back(
         &mut self,
@@ -69,6 +85,7 @@ impl Overdue {
         pending: &mut Pending,
         (lack, context): (Lack, Context),
     ) -> Result<bool, StoreError> {
+        self.was_needed = true;
         let now_us = context.now_us;
         loop {
             let due = self.found.iter().filter(|(_, expires_at_us)| **expires_at_us <= now_us);
@@ -140,6 +157,7 @@ mod tests {
     async fn expired_orders_are_found_by_their_time() {
         let planner = Planner::new().await;
         let step = "SEARCH o USING INDEX orders_by_expiry (expires_at_us<?)";
+        planner.check(EARLIEST, &["SEARCH o USING COVERING INDEX orders_by_expiry (expires_at_us>?)"]).await;
         planner.check(EXPIRED, &[&step.replace("INDEX", "COVERING INDEX")]).await;
         let items = "SEARCH i USING PRIMARY KEY (order_id=?)";
         let plan = planner.plan(IN_THE_WAY).await;

@@ -11,7 +11,7 @@ use domain::{Keys, Snapshot};
 use tokio::time::Instant;
 
 use crate::driver::{Cell, Dialect, Row, Rows, Transaction};
-use crate::expiry::Overdue;
+use crate::expiry::{EARLIEST, Overdue};
 use crate::flush::Pending;
 use crate::job::{ANSWER_LIFE_US, IdempotencyKey, Job, KeptAnswer, Verdict};
 use crate::load::{Loaded, Query, load, load_more};
@@ -194,7 +194,15 @@ impl Store {
         if let Some(marker) = batch.marker.filter(|_| batch.was_in_doubt) {
             beside.push((marker::COMMITTED, vec![marker.id.into()]));
         }
+        let expects_refusals = self.was_refused.load(Ordering::Relaxed);
+        if expects_refusals {
+            beside.push((EARLIEST, Vec::new()));
+        }
         let Loaded { mut snapshot, lines, mut beside } = load(transaction, keys, beside).await?;
+        let mut overdue = Overdue::default();
+        if expects_refusals {
+            overdue.begin(&beside.pop().unwrap_or_default())?;
+        }
         if let Some(marker) = batch.marker.filter(|_| batch.was_in_doubt) {
             let found = marker.is_in(&beside.pop().unwrap_or_default())?;
             if found {
@@ -219,11 +227,11 @@ impl Store {
         let first = snapshot.next;
         let mut pending = Pending::default();
         let mut verdicts = Vec::with_capacity(jobs.len());
-        let mut overdue = Overdue::default();
         for job in jobs.all() {
             let rows = (&mut *transaction, &mut snapshot, &mut overdue);
             verdicts.push(decide_one(job.as_mut(), rows, &mut kept, &mut pending).await?);
         }
+        self.was_refused.store(overdue.was_needed(), Ordering::Relaxed);
         if pending.is_empty() && !(pending.tells_done() && batch.marker.is_some()) {
             return Ok((verdicts, End::RollBack));
         }
