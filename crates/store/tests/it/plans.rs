@@ -329,6 +329,9 @@ async fn check_the_others(large: &LargeShop) {
     }
     let last = large.store.changes(None).await.unwrap().last;
     large.store.changes(Some(last - 500)).await.unwrap();
+    for limit in [1, 100] {
+        large.store.expired_orders(i64::MAX, limit).await.unwrap();
+    }
     large.store.order(OrderId(ORDERS / 2)).await.unwrap().unwrap();
     large.store.timeline(OrderId(ORDERS / 2)).await.unwrap();
     checked += large.check(&mut seen, "the ledger, events, users and single orders").await;
