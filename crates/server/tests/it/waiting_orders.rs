@@ -220,7 +220,9 @@ async fn the_last_pieces_are_sold_once_while_orders_expire() {
     let app = TestApp::start_with(settings.clone()).await;
     let root = app.admin().await;
     let tea = app.product(&root, "Tea", 100, PIECES).await;
-    let other = app.beside(settings).await;
+    // There, orders live to be confirmed, however slow the machine is.
+    let patient = Settings { pending_order_life: Duration::from_secs(3600), ..settings };
+    let other = app.beside(patient).await;
     let (is_over, servers) = (Arc::new(AtomicBool::new(false)), [app.app.clone(), other.app.clone()]);
     let sweepers = servers.map(|server| {
         let is_over = Arc::clone(&is_over);

@@ -348,8 +348,7 @@ impl Model {
             version: 1,
             until: command.terms.pending_life_us.map(|life| context.now_us + life),
         };
-        let mut news = vec![("order_placed", id)];
-        let goods = self.goods.clone();
+        let (mut news, goods) = (vec![("order_placed", id)], self.goods.clone());
         if !late || start != "pending" {
             self.take(&mut deal, &mut news)?;
         }
