@@ -118,6 +118,8 @@ pub enum Event {
         from: Status,
         /// Pieces given back to stock.
         released: i64,
+        /// Whether its time was up: nobody had paid or confirmed it before it expired.
+        expired: bool,
     },
     /// An account was made.
     UserCreated {
@@ -237,8 +239,13 @@ impl Event {
                 ("total_amount_cents", Fact::Int(*total_amount_cents)),
                 ("total_quantity", Fact::Int(*total_quantity)),
             ],
-            Self::OrderCancelled { from, released, .. } => {
-                vec![("from", Fact::Text(from.word().to_owned())), ("released", Fact::Int(*released))]
+            Self::OrderCancelled { from, released, expired, .. } => {
+                let mut facts =
+                    vec![("from", Fact::Text(from.word().to_owned())), ("released", Fact::Int(*released))];
+                if *expired {
+                    facts.push(("reason", Fact::Text("expired".to_owned())));
+                }
+                facts
             }
             Self::UserCreated { role, .. } => vec![("role", Fact::Text(role.word().to_owned()))],
             _ => Vec::new(),

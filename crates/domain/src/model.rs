@@ -120,6 +120,9 @@ pub struct Order {
     pub placed_at_us: i64,
     /// Last change after placement.
     pub updated_at_us: Option<i64>,
+    /// When the order expires unless it is confirmed or paid before; `None` when it may wait for ever, and once it is no
+    /// longer pending.
+    pub expires_at_us: Option<i64>,
     /// One item a product, in the order of the request.
     pub items: Vec<OrderItem>,
 }
@@ -129,6 +132,52 @@ impl Order {
     #[must_use]
     pub const fn status(&self) -> Status {
         Status::of(self.state, self.payment, self.fulfilment)
+    }
+
+    /// Whether the time of the order is up at `now_us`, and nobody confirmed, paid or cancelled it before.
+    #[must_use]
+    pub fn is_expired(&self, now_us: i64) -> bool {
+        self.state == OrderState::Pending && self.expires_at_us.is_some_and(|at_us| at_us <= now_us)
+    }
+
+    /// What the order counts for among the open ones of its user: nothing once it is paid, shipped or cancelled.
+    #[must_use]
+    pub const fn holds(&self) -> Holds {
+        Holds::of(self.status(), self.total_quantity)
+    }
+}
+
+/// What the shop keeps back for a customer without having seen any money: the customer's open orders.
+///
+/// An order is open as long as it is pending or confirmed and neither paid nor shipped. What it asks for counts as a
+/// whole, also before it takes its stock: otherwise confirming could exceed what placing could not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Holds {
+    /// Open orders.
+    pub orders: i64,
+    /// Pieces in them.
+    pub units: i64,
+}
+
+impl Holds {
+    /// What an order of so many pieces counts for in this status.
+    #[must_use]
+    pub const fn of(status: Status, units: i64) -> Self {
+        match status {
+            Status::Pending | Status::Confirmed => Self { orders: 1, units },
+            Status::Paid | Status::Shipped | Status::Delivered | Status::Cancelled => {
+                Self { orders: 0, units: 0 }
+            }
+        }
+    }
+
+    /// What is held after an order that counted as `before` counts as `after`.
+    #[must_use]
+    pub const fn moved(self, before: Self, after: Self) -> Self {
+        Self {
+            orders: self.orders + after.orders - before.orders,
+            units: self.units.saturating_add(after.units - before.units),
+        }
     }
 }
 

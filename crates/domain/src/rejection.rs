@@ -41,6 +41,15 @@ pub enum Denial {
     SetActive,
 }
 
+/// What a refused command was short of, and what expired orders may still hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lack {
+    /// Products of which there was too little.
+    pub products: Vec<ProductId>,
+    /// The customer who has too much waiting.
+    pub user_id: Option<UserId>,
+}
+
 /// A command was refused and changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rejection {
@@ -124,6 +133,26 @@ pub enum Rejection {
     },
     /// The totals of the order cannot be represented.
     TotalOverflow,
+    /// The customer has as many open orders as the shop allows.
+    TooManyOpenOrders {
+        /// The customer.
+        user_id: UserId,
+        /// Most open orders that one customer may have.
+        limit: i64,
+        /// How many there are.
+        open: i64,
+    },
+    /// With this order the customer's open orders would ask for more pieces than the shop allows.
+    TooManyUnitsHeld {
+        /// The customer.
+        user_id: UserId,
+        /// Most pieces that the open orders of one customer may ask for.
+        limit: i64,
+        /// For how many they do.
+        held: i64,
+        /// How many this order asks for.
+        requested: i64,
+    },
     /// The account is deactivated.
     UserInactive(UserId),
     /// The shop would be left without an active administrator.
@@ -167,6 +196,27 @@ impl Rejection {
             Self::LastAdmin => "LAST_ADMIN",
             Self::CredentialsChanged => "CREDENTIALS_CHANGED",
             Self::CurrencyMismatch { .. } => "CURRENCY_MISMATCH",
+            Self::TooManyOpenOrders { .. } => "TOO_MANY_OPEN_ORDERS",
+            Self::TooManyUnitsHeld { .. } => "TOO_MANY_UNITS_HELD",
+        }
+    }
+
+    /// What orders that have expired might give back, so that the command would not be refused for this; `None` when
+    /// they cannot help.
+    #[must_use]
+    pub fn lack(&self) -> Option<Lack> {
+        match self {
+            Self::InsufficientStock(shortages) => {
+                let products = shortages.iter().map(|short| short.product_id).collect();
+                Some(Lack { products, user_id: None })
+            }
+            Self::StockAllocated { product_id, .. } => {
+                Some(Lack { products: vec![*product_id], user_id: None })
+            }
+            Self::TooManyOpenOrders { user_id, .. } | Self::TooManyUnitsHeld { user_id, .. } => {
+                Some(Lack { products: Vec::new(), user_id: Some(*user_id) })
+            }
+            _ => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::{Change, Order, OrderId, Product, ProductId, StockLevel, User, UserId, username_key};
+use crate::{Change, Holds, Order, OrderId, Product, ProductId, StockLevel, User, UserId, username_key};
 
 /// The rows a command wants to see. Duplicates are harmless.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Keys {
     pub emails: Vec<String>,
     /// Does any order refer to these products?
     pub references: Vec<ProductId>,
+    /// What do the open orders of these users hold?
+    pub holds: Vec<UserId>,
     /// How many users and active administrators are there?
     pub census: bool,
     /// In which currency does the shop keep its prices?
@@ -42,6 +44,7 @@ impl Keys {
         self.usernames.extend(other.usernames);
         self.emails.extend(other.emails);
         self.references.extend(other.references);
+        self.holds.extend(other.holds);
         self.census |= other.census;
         self.currency |= other.currency;
         self.secret_mark |= other.secret_mark;
@@ -100,6 +103,8 @@ pub struct Snapshot {
     pub emails: HashMap<String, Option<UserId>>,
     /// Products that orders refer to, for the loaded references.
     pub references: HashMap<ProductId, bool>,
+    /// What the open orders of the loaded users hold.
+    pub holds: HashMap<UserId, Holds>,
     /// Numbers about all users, if loaded.
     pub census: Option<Census>,
     /// The shop's currency, if loaded: `Some(None)` when the shop was never opened.
@@ -176,6 +181,15 @@ impl Snapshot {
         debug_assert!(found.is_some(), "references to product {id:?} were not named in the keys");
         // Archiving is the answer that destroys nothing.
         found.copied().unwrap_or(true)
+    }
+
+    /// What the open orders of a loaded user hold.
+    #[must_use]
+    pub fn holds(&self, id: UserId) -> Holds {
+        let found = self.holds.get(&id);
+        debug_assert!(found.is_some(), "what user {id:?} holds was not named in the keys");
+        // Refusing is the answer that gives nothing away.
+        found.copied().unwrap_or(Holds { orders: i64::MAX, units: i64::MAX })
     }
 
     /// Numbers about all users.
@@ -259,6 +273,9 @@ impl Snapshot {
             self.next.item = self.next.item.max(item.id.0 + 1);
             self.references.insert(item.product_id, true);
         }
-        self.orders.insert(order.id, Some(order.clone()));
+        let before = self.orders.insert(order.id, Some(order.clone())).flatten();
+        if let Some(holds) = order.user_id.and_then(|id| self.holds.get_mut(&id)) {
+            *holds = holds.moved(before.map_or_else(Holds::default, |before| before.holds()), order.holds());
+        }
     }
 }

@@ -99,6 +99,9 @@ pub fn advance(order: &mut Order, action: Action) {
         Action::Deliver => order.fulfilment = Fulfilment::Delivered,
         Action::Cancel => order.state = OrderState::Cancelled,
     }
+    if order.state != OrderState::Pending {
+        order.expires_at_us = None;
+    }
     if order.payment == Payment::Paid && order.fulfilment == Fulfilment::Delivered {
         order.state = OrderState::Completed;
     }

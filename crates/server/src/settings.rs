@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use domain::{AllocateAt, Role};
+use domain::{AllocateAt, PlacingTerms, Role};
 
 use crate::compat::Facade;
 
@@ -18,6 +18,12 @@ pub struct Settings {
     pub allow_privileged_anonymous: bool,
     /// When orders take their stock unless the request says otherwise.
     pub allocate_at: AllocateAt,
+    /// How long an order may stay pending before it expires; zero: for ever.
+    pub pending_order_life: Duration,
+    /// Most open orders that a customer may have; 0 sets no limit.
+    pub max_open_orders: i64,
+    /// Most pieces that the open orders of a customer may ask for; 0 sets no limit.
+    pub max_units_held: i64,
     /// The façade that is mounted at `/` as well, if one is.
     pub compat_root: Option<Facade>,
     /// Fewest characters of a password that is registered through the façade `mini-order`.
@@ -55,6 +61,18 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The terms under which orders are placed.
+    #[must_use]
+    pub fn placing_terms(&self) -> PlacingTerms {
+        let life_us = i64::try_from(self.pending_order_life.as_micros()).unwrap_or(i64::MAX);
+        let unless_zero = |value: i64| Some(value).filter(|value| *value > 0);
+        PlacingTerms {
+            pending_life_us: unless_zero(life_us),
+            max_open_orders: unless_zero(self.max_open_orders),
+            max_units_held: unless_zero(self.max_units_held),
+        }
+    }
+
     /// How many decimal digits an amount of the shop's currency has: 2 for USD, none for JPY.
     #[must_use]
     pub fn currency_digits(&self) -> u32 {
@@ -71,6 +89,9 @@ impl Default for Settings {
             anonymous_role: None,
             allow_privileged_anonymous: false,
             allocate_at: AllocateAt::Creation,
+            pending_order_life: Duration::ZERO,
+            max_open_orders: 1_000,
+            max_units_held: 1_000_000,
             compat_root: None,
             mini_order_min_password: 4,
             currency: "USD".to_owned(),

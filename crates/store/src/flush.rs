@@ -11,6 +11,7 @@ use domain::{
 use crate::StoreError;
 use crate::catalogue::Catalogue;
 use crate::driver::{Cell, Rows, Sets, Transaction};
+use crate::holds::HoldChanges;
 use crate::job::{IdempotencyKey, KeptAnswer};
 use crate::load::NextLines;
 use crate::marker::Marker;
@@ -251,10 +252,11 @@ impl Pending {
     fn orders(&self, sets: &mut Sets, snapshot: &Snapshot, first: domain::NextIds, how: Sums) {
         let (mut new, mut old) = (Rows::new(), Rows::new());
         let (mut new_items, mut old_items) = (Rows::new(), Rows::new());
-        let mut sums = SumChanges::default();
+        let (mut sums, mut holds) = (SumChanges::default(), HoldChanges::default());
         for (id, before) in &self.orders {
             let Some(order) = snapshot.order(*id) else { continue };
             sums.move_order(order, *before);
+            holds.move_order(order, *before);
             if order.id.0 >= first.order {
                 push_order(&mut new, &mut new_items, order);
             } else {
@@ -265,6 +267,7 @@ impl Pending {
                     order.fulfilment.word().into(),
                     order.version.into(),
                     order.updated_at_us.into(),
+                    order.expires_at_us.into(),
                 ]);
                 for item in &order.items {
                     old_items.push([order.id.0.into(), item.id.0.into(), item.allocated.into()]);
@@ -276,6 +279,7 @@ impl Pending {
         sets.insert(&INSERT_ORDERS, new);
         sets.insert(&INSERT_ITEMS, new_items);
         sums.write(sets, how);
+        holds.write(sets);
     }
 
     fn movements(&self, sets: &mut Sets, lines: NextLines) {
@@ -405,6 +409,7 @@ fn push_order(orders: &mut Rows, items: &mut Rows, order: &Order) {
         order.version.into(),
         order.placed_at_us.into(),
         order.updated_at_us.into(),
+        order.expires_at_us.into(),
     ]);
     for item in &order.items {
         items.push([

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{Effects, Keys, Snapshot};
+use domain::{Context, Effects, Keys, Lack, Snapshot};
 
 use crate::StoreError;
 
@@ -61,6 +61,12 @@ pub trait Job: Send {
 
     /// Decides the command and keeps its outcome or rejection for later; `None` when it was refused.
     fn decide(&mut self, snapshot: &Snapshot) -> Option<Effects>;
+
+    /// What the command lacked when it was refused just now, if orders that have expired may hold it, and what surrounds
+    /// the command. Once they have given it back, the command is decided once more.
+    fn lack(&self) -> Option<(Lack, Context)> {
+        None
+    }
 
     /// The key of a repeatable request.
     fn idempotency(&self) -> Option<&IdempotencyKey>;

@@ -8,10 +8,12 @@ mod catalogue;
 pub mod copy;
 pub mod driver;
 mod error;
+mod expiry;
 mod filling;
 mod flush;
 mod fold;
 mod gather;
+mod holds;
 mod job;
 mod load;
 mod marker;
@@ -34,7 +36,7 @@ pub use touched::{Changes, Touched, Written};
 pub use views::*;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use driver::Database;
 use filling::Ordered;
@@ -51,6 +53,8 @@ pub struct Store {
     /// The number of the next event as the latest batch of this store left it: another one is found where another
     /// server had its turn since.
     next_event: Arc<AtomicI64>,
+    /// Whether the latest batch refused something for want of what expired orders might have held.
+    was_refused: Arc<AtomicBool>,
     /// Of the store that fills a shop whose tables have no keys meanwhile; see [`filling`].
     ordered: Option<Arc<Ordered>>,
 }
@@ -84,6 +88,7 @@ impl Store {
             retries: Arc::default(),
             sessions: Arc::default(),
             next_event: Arc::default(),
+            was_refused: Arc::default(),
             ordered: None,
         }
     }

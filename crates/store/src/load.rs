@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use domain::{Census, Keys, NextIds, OrderId, ProductId, Snapshot, UserId};
+use domain::{Census, Holds, Keys, NextIds, OrderId, ProductId, Snapshot, UserId};
 
 use crate::StoreError;
 use crate::driver::{Cell, Row, Rows, Transaction, Value};
@@ -48,6 +48,8 @@ const EMAIL_OWNERS: &str =
     "SELECT u.email, u.id FROM users u WHERE u.email IN (SELECT r.email FROM {rows:email text} r)";
 const REFERENCES: &str = "SELECT r.id FROM {rows:id int} r \
      WHERE EXISTS (SELECT 1 FROM order_items i WHERE i.product_id = r.id)";
+const HOLDS: &str = "SELECT h.user_id, h.orders, h.units FROM customer_holds h \
+     WHERE h.user_id IN (SELECT r.id FROM {rows:id int} r)";
 const CENSUS: &str = "SELECT (SELECT COUNT(*) FROM (SELECT u.id FROM users u LIMIT 1) f), \
      (SELECT COUNT(*) FROM users u WHERE u.role = 'admin' AND u.is_active = 1)";
 const SECRET_MARK: &str = "SELECT m.value FROM meta m WHERE m.name = 'secret_mark'";
@@ -113,6 +115,7 @@ fn unknown(mut keys: Keys, loaded: &Snapshot) -> Keys {
     keys.usernames.retain(|name| !loaded.usernames.contains_key(name));
     keys.emails.retain(|email| !loaded.emails.contains_key(email));
     keys.references.retain(|id| !loaded.references.contains_key(id));
+    keys.holds.retain(|id| !loaded.holds.contains_key(id));
     keys.census &= loaded.census.is_none();
     keys.currency &= loaded.currency.is_none();
     keys.secret_mark &= loaded.secret_mark.is_none();
@@ -145,6 +148,11 @@ async fn complete(
         let ids = Rows::of_ints(keys.references.iter().map(|id| id.0)).to_value()?;
         snapshot.references.extend(keys.references.iter().map(|id| (*id, false)));
         plan.ask(REFERENCES, vec![ids], Take::Into(take_references));
+    }
+    if !keys.holds.is_empty() {
+        let ids = Rows::of_ints(keys.holds.iter().map(|id| id.0)).to_value()?;
+        snapshot.holds.extend(keys.holds.iter().map(|id| (*id, Holds::default())));
+        plan.ask(HOLDS, vec![ids], Take::Into(take_holds));
     }
     if keys.census {
         plan.ask(CENSUS, Vec::new(), Take::Into(take_census));
@@ -366,6 +374,14 @@ fn take_references(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreE
     Ok(())
 }
 
+fn take_holds(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
+    for row in rows {
+        let holds = Holds { orders: row.int(1)?, units: row.int(2)? };
+        snapshot.holds.insert(UserId(row.int(0)?), holds);
+    }
+    Ok(())
+}
+
 fn take_census(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
     let Some(row) = rows.into_iter().next() else { return Err(StoreError::decode("the census is missing")) };
     snapshot.census = Some(Census { users: row.int(0)?, active_admins: row.int(1)? });
@@ -409,6 +425,7 @@ mod tests {
             (USERNAME_OWNERS, "SEARCH u USING COVERING INDEX sqlite_autoindex_users_1 (username_key=?)"),
             (EMAIL_OWNERS, "SEARCH u USING COVERING INDEX sqlite_autoindex_users_2 (email=?)"),
             (REFERENCES, "SEARCH i EXISTS USING COVERING INDEX order_items_by_product (product_id=?)"),
+            (HOLDS, "SEARCH h USING PRIMARY KEY (user_id=?)"),
             (SECRET_MARK, "SEARCH m USING PRIMARY KEY (name=?)"),
             (CURRENCY, "SEARCH m USING PRIMARY KEY (name=?)"),
         ] {

@@ -36,7 +36,7 @@ macro_rules! level_columns {
 macro_rules! order_columns {
     () => {
         "o.id, o.user_id, o.state, o.payment, o.fulfilment, o.allocate_at, o.total_amount_cents, \
-         o.total_quantity, o.version, o.placed_at_us, o.updated_at_us"
+         o.total_quantity, o.version, o.placed_at_us, o.updated_at_us, o.expires_at_us"
     };
 }
 
@@ -52,7 +52,7 @@ pub(crate) use {item_columns, level_columns, order_columns, product_columns, use
 /// How many columns [`product`] reads; those of a level may follow.
 pub(crate) const PRODUCT_WIDTH: usize = 12;
 /// How many columns [`order`] reads.
-pub(crate) const ORDER_WIDTH: usize = 11;
+pub(crate) const ORDER_WIDTH: usize = 12;
 
 /// Reads a word of a closed vocabulary; anything else in the database is damage.
 pub(crate) fn word<T>(row: &Row, at: usize, read: fn(&str) -> Option<T>) -> Result<T, StoreError> {
@@ -116,6 +116,7 @@ pub(crate) fn order(row: &mut Row) -> Result<Order, StoreError> {
         version: row.int(8)?,
         placed_at_us: row.int(9)?,
         updated_at_us: row.opt_int(10)?,
+        expires_at_us: row.opt_int(11)?,
         items: Vec::new(),
     })
 }

@@ -92,13 +92,21 @@ pub(crate) static INSERT_ORDERS: TableRows = TableRows {
         int("version"),
         int("placed_at_us"),
         int("updated_at_us"),
+        int("expires_at_us"),
     ],
     key: &["id"],
 };
 pub(crate) static UPDATE_ORDERS: UpdateRows = UpdateRows {
     table: "orders",
     key: &[int("id")],
-    set: &[text("state"), text("payment"), text("fulfilment"), int("version"), int("updated_at_us")],
+    set: &[
+        text("state"),
+        text("payment"),
+        text("fulfilment"),
+        int("version"),
+        int("updated_at_us"),
+        int("expires_at_us"),
+    ],
 };
 pub(crate) static INSERT_ITEMS: TableRows = TableRows {
     table: "order_items",
@@ -133,6 +141,13 @@ pub(crate) static INSERT_SUMS: TableRows = TableRows {
 };
 pub(crate) static ADD_SUMS: AddRows =
     AddRows { rows: &INSERT_SUMS, least: &["first_id"], greatest: &["last_id"], count: "orders" };
+pub(crate) static INSERT_HOLDS: TableRows = TableRows {
+    table: "customer_holds",
+    columns: &[int("user_id"), int("orders"), int("units")],
+    key: &["user_id"],
+};
+pub(crate) static ADD_HOLDS: AddRows =
+    AddRows { rows: &INSERT_HOLDS, least: &[], greatest: &[], count: "orders" };
 pub(crate) static INSERT_MOVEMENTS: TableRows = TableRows {
     table: "stock_movements",
     columns: &[

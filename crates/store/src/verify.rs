@@ -34,6 +34,8 @@ const CHECKS: &[Check] = &[
     Check { name: "order_totals", sql: ORDER_TOTALS, tell: tell_order_totals },
     Check { name: "order_products", sql: ORDER_PRODUCTS, tell: tell_order_products },
     Check { name: "order_sums", sql: ORDER_SUMS, tell: tell_order_sums },
+    Check { name: "order_expiry", sql: ORDER_EXPIRY, tell: tell_order_expiry },
+    Check { name: "customer_holds", sql: CUSTOMER_HOLDS, tell: tell_customer_holds },
     Check { name: "order_users", sql: ORDER_USERS, tell: tell_order_users },
     Check { name: "product_counts", sql: PRODUCT_COUNTS, tell: tell_product_counts },
     Check { name: "counters", sql: COUNTERS, tell: tell_counters },
@@ -217,6 +219,29 @@ fn tell_order_sums(row: &Row) -> Result<String, StoreError> {
         "the sums kept for orders{which} are {status} do not agree with the {} orders there are; they count {}",
         row.int(4)?,
         row.int(3)?
+    ))
+}
+
+const ORDER_EXPIRY: &str = "SELECT o.id FROM orders o \
+     WHERE o.expires_at_us IS NOT NULL AND o.state <> 'pending' ORDER BY o.id LIMIT 50";
+
+fn tell_order_expiry(row: &Row) -> Result<String, StoreError> {
+    Ok(format!("order {} is to expire, although it is not pending any more", row.int(0)?))
+}
+
+/// What is kept against what is there.
+const CUSTOMER_HOLDS: &str = "SELECT t.user_id, SUM(t.kept), SUM(t.kept_units), SUM(t.orders), SUM(t.units) FROM ( \
+     SELECT h.user_id, h.orders AS kept, h.units AS kept_units, 0 AS orders, 0 AS units FROM customer_holds h \
+     UNION ALL SELECT o.user_id, 0, 0, 1, o.total_quantity FROM orders o \
+     WHERE o.status IN ('pending', 'confirmed') AND o.user_id IS NOT NULL) t \
+     GROUP BY t.user_id HAVING SUM(t.kept) <> SUM(t.orders) OR SUM(t.kept_units) <> SUM(t.units) \
+     ORDER BY t.user_id LIMIT 50";
+
+fn tell_customer_holds(row: &Row) -> Result<String, StoreError> {
+    let (user, kept, kept_units) = (row.int(0)?, row.int(1)?, row.int(2)?);
+    let (orders, units) = (row.int(3)?, row.int(4)?);
+    Ok(format!(
+        "user {user} is said to have {kept} open orders of {kept_units} pieces, but has {orders} of {units}"
     ))
 }
 

@@ -11,6 +11,7 @@ use domain::{Keys, Snapshot};
 use tokio::time::Instant;
 
 use crate::driver::{Cell, Dialect, Row, Rows, Transaction};
+use crate::expiry::{EARLIEST, Overdue};
 use crate::flush::Pending;
 use crate::job::{ANSWER_LIFE_US, IdempotencyKey, Job, KeptAnswer, Verdict};
 use crate::load::{Loaded, Query, load, load_more};
@@ -193,7 +194,15 @@ impl Store {
         if let Some(marker) = batch.marker.filter(|_| batch.was_in_doubt) {
             beside.push((marker::COMMITTED, vec![marker.id.into()]));
         }
+        let expects_refusals = self.was_refused.load(Ordering::Relaxed);
+        if expects_refusals {
+            beside.push((EARLIEST, Vec::new()));
+        }
         let Loaded { mut snapshot, lines, mut beside } = load(transaction, keys, beside).await?;
+        let mut overdue = Overdue::default();
+        if expects_refusals {
+            overdue.begin(&beside.pop().unwrap_or_default())?;
+        }
         if let Some(marker) = batch.marker.filter(|_| batch.was_in_doubt) {
             let found = marker.is_in(&beside.pop().unwrap_or_default())?;
             if found {
@@ -219,8 +228,10 @@ impl Store {
         let mut pending = Pending::default();
         let mut verdicts = Vec::with_capacity(jobs.len());
         for job in jobs.all() {
-            verdicts.push(decide_one(job.as_mut(), &mut snapshot, &mut kept, &mut pending));
+            let rows = (&mut *transaction, &mut snapshot, &mut overdue);
+            verdicts.push(decide_one(job.as_mut(), rows, &mut kept, &mut pending).await?);
         }
+        self.was_refused.store(overdue.was_needed(), Ordering::Relaxed);
         if pending.is_empty() && !(pending.tells_done() && batch.marker.is_some()) {
             return Ok((verdicts, End::RollBack));
         }
@@ -251,20 +262,28 @@ fn wanted<J: Job + ?Sized>(jobs: &[Box<J>]) -> Result<(Keys, Vec<Query>), StoreE
     Ok((keys, vec![(KEPT_ANSWERS, vec![repeatable.to_value()?])]))
 }
 
-/// One job against the snapshot as its predecessors left it.
-fn decide_one<J: Job + ?Sized>(
+/// One job against the snapshot as its predecessors left it, and once more as often as orders that have expired give
+/// something back that it lacked.
+async fn decide_one<J: Job + ?Sized>(
     job: &mut J,
-    snapshot: &mut Snapshot,
+    (transaction, snapshot, overdue): (&mut Transaction, &mut Snapshot, &mut Overdue),
     kept: &mut Kept,
     pending: &mut Pending,
-) -> Verdict {
+) -> Result<Verdict, StoreError> {
     if let Some(verdict) = job.idempotency().and_then(|key| kept.repetition(key)) {
         if matches!(verdict, Verdict::Replayed(_)) {
             pending.tell_done();
         }
-        return verdict;
+        return Ok(verdict);
     }
-    if let Some(effects) = job.decide(snapshot) {
+    let effects = loop {
+        let effects = job.decide(snapshot);
+        let Some(lack) = job.lack().filter(|_| effects.is_none()) else { break effects };
+        if !overdue.give_back(transaction, snapshot, pending, lack).await? {
+            break None;
+        }
+    };
+    if let Some(effects) = effects {
         pending.take(snapshot, effects);
     }
     if let Some(key) = job.idempotency().cloned() {
@@ -272,7 +291,7 @@ fn decide_one<J: Job + ?Sized>(
         kept.remember(&key, &answer);
         pending.keep(key, answer);
     }
-    Verdict::Decided
+    Ok(Verdict::Decided)
 }
 
 /// How the transaction of a batch ends.

@@ -1,6 +1,7 @@
 //! Everything that can be asked of the shop, by subject.
 
 mod order_change;
+mod order_expire;
 mod order_place;
 mod product;
 mod shop;
@@ -8,7 +9,8 @@ mod stock;
 mod user;
 
 pub use order_change::{ChangeOrder, Customs, OrderChanged};
-pub use order_place::{OrderLine, OrderPlaced, PlaceOrder, PlacingCustoms};
+pub use order_expire::ExpireOrders;
+pub use order_place::{OrderLine, OrderPlaced, PlaceOrder, PlacingCustoms, PlacingTerms};
 pub use product::{
     CreateProduct, DeleteProduct, Deleted, ProductWithStock, RestoreProduct, ToggleProduct, UpdateProduct,
     generated_sku,

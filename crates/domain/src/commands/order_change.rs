@@ -4,8 +4,8 @@ use super::order_place::allocate;
 use super::require_version;
 use crate::{
     Action, AllocateAt, Cause, Change, Command, Context, Decision, Denial, Draft, Event, Goal, Keys,
-    MovementKind, Order, OrderId, OrderState, Payment, Position, Rejection, Snapshot, Step, action_towards,
-    advance,
+    MovementKind, Order, OrderId, OrderState, Payment, Position, Rejection, Snapshot, Status, Step,
+    action_towards, advance,
 };
 
 /// Confirms, pays, ships, delivers or cancels an order, or brings it to a status.
@@ -53,6 +53,11 @@ impl Command for ChangeOrder {
         let before = snapshot.order(self.order_id).ok_or_else(not_found)?;
         if !context.actor.is_staff() {
             self.require_owner(before, context)?;
+        }
+        if before.is_expired(context.now_us) && self.wished() != Some(Action::Cancel) {
+            // It is over, whether or not anybody has come round to writing that down. Calling it off does just that.
+            let (order_id, goal) = (self.order_id, self.goal);
+            return Err(Rejection::InvalidTransition { order_id, from: Status::Cancelled, goal });
         }
         let action = self.planned(before)?;
         let user = before.user_id.and_then(|id| snapshot.user(id));
@@ -142,6 +147,7 @@ pub(super) fn carry_out(draft: &mut Draft<'_>, order: &mut Order, action: Action
     if accepts && action == Action::Pay {
         draft.record(Event::OrderConfirmed { order_id });
     }
+    let expired = order.is_expired(draft.context.now_us);
     let released = match action {
         Action::Ship => {
             let_go(draft, order, MovementKind::Shipped)?;
@@ -156,7 +162,7 @@ pub(super) fn carry_out(draft: &mut Draft<'_>, order: &mut Order, action: Action
         Action::Pay => Event::OrderPaid { order_id },
         Action::Ship => Event::OrderShipped { order_id },
         Action::Deliver => Event::OrderDelivered { order_id },
-        Action::Cancel => Event::OrderCancelled { order_id, from, released },
+        Action::Cancel => Event::OrderCancelled { order_id, from, released, expired },
     });
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use super::{order_change, require_range};
 use crate::{
-    Action, AllocateAt, Cause, Change, Command, Context, Decision, Denial, Draft, Event, Fulfilment, ItemId,
-    Keys, MAX_ORDER_LINES, MAX_QUANTITY, MovementKind, Order, OrderId, OrderItem, OrderState, Payment,
-    ProductId, Rejection, Shortage, Snapshot, Status, UserId,
+    Action, AllocateAt, Cause, Change, Command, Context, Decision, Denial, Draft, Event, Fulfilment, Holds,
+    ItemId, Keys, MAX_ORDER_LINES, MAX_QUANTITY, MovementKind, Order, OrderId, OrderItem, OrderState,
+    Payment, ProductId, Rejection, Shortage, Snapshot, Status, UserId,
 };
 
 /// One line as it was asked for.
@@ -29,6 +29,19 @@ pub struct PlaceOrder {
     pub status: Status,
     /// What the caller's contract does otherwise.
     pub customs: PlacingCustoms,
+    /// How long the order may wait, and how much a customer may have waiting.
+    pub terms: PlacingTerms,
+}
+
+/// The shop's terms for orders that are not paid yet; the default sets no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PlacingTerms {
+    /// For how long the order may stay pending, in microseconds; fixed in the order when it is placed.
+    pub pending_life_us: Option<i64>,
+    /// How many open orders a customer may have, this one included. Whoever works here is not bound by it.
+    pub max_open_orders: Option<i64>,
+    /// For how many pieces the open orders of a customer may ask together, this one included.
+    pub max_units_held: Option<i64>,
 }
 
 /// What an older contract does otherwise when an order is placed; the default is what `/api/v1` does.
@@ -52,6 +65,25 @@ pub struct OrderPlaced {
 impl PlaceOrder {
     fn owner(&self, context: &Context) -> Option<UserId> {
         self.user_id.or(context.actor.user_id)
+    }
+
+    /// Whose open orders count against the limits of this one, if there are any that bind the caller.
+    fn limited(&self, context: &Context) -> Option<UserId> {
+        let has_limits = self.terms.max_open_orders.is_some() || self.terms.max_units_held.is_some();
+        if has_limits && !context.actor.is_staff() { self.owner(context) } else { None }
+    }
+
+    /// Refuses an order with which its customer would have more waiting than the shop allows.
+    fn require_room(&self, order: &Order, held: Holds, user_id: UserId) -> Result<(), Rejection> {
+        let more = order.holds();
+        if let Some(limit) = self.terms.max_open_orders.filter(|limit| held.orders > limit - more.orders) {
+            return Err(Rejection::TooManyOpenOrders { user_id, limit, open: held.orders });
+        }
+        if let Some(limit) = self.terms.max_units_held.filter(|limit| held.units > limit - more.units) {
+            let requested = more.units;
+            return Err(Rejection::TooManyUnitsHeld { user_id, limit, held: held.units, requested });
+        }
+        Ok(())
     }
 
     /// Lines of one product become one, in the order of their first appearance.
@@ -95,6 +127,7 @@ impl Command for PlaceOrder {
         Keys {
             users: self.owner(context).into_iter().collect(),
             products: self.lines.iter().map(|line| line.product_id).collect(),
+            holds: self.limited(context).into_iter().collect(),
             ..Keys::default()
         }
     }
@@ -116,11 +149,16 @@ impl Command for PlaceOrder {
         let mut draft = Draft::new(snapshot, context);
         let mut order = new_order(snapshot, context, &lines, self.allocate_at)?;
         order.user_id = user.map(|user| user.id);
+        order.expires_at_us = self.terms.pending_life_us.map(|life| context.now_us.saturating_add(life));
         if order.allocate_at == AllocateAt::Creation {
             allocate(&mut draft, &mut order)?;
             if self.customs.deactivates_sold_out {
                 order.items.iter().for_each(|item| draft.deactivate_sold_out(item.product_id));
             }
+        }
+        // Last, so that what the older contracts say of too little stock stays true whatever the limits are.
+        if let Some(id) = self.limited(context) {
+            self.require_room(&order, snapshot.holds(id), id)?;
         }
         draft.record(Event::OrderPlaced {
             order_id: order.id,
@@ -205,6 +243,7 @@ fn new_order(
         version: 1,
         placed_at_us: context.now_us,
         updated_at_us: None,
+        expires_at_us: None,
         items,
     })
 }

@@ -2,9 +2,9 @@
 
 use domain::{
     AdjustStock, ChangeOrder, Command, Context, CreateProduct, CreateUser, DeleteProduct, Deleted, Effects,
-    ForgetAnswers, Keys, NoteSecret, OpenShop, Order, OrderChanged, OrderPlaced, PlaceOrder,
-    ProductWithStock, Rejection, RestoreProduct, RevokeSessions, SetPassword, Snapshot, ToggleProduct,
-    UpdateProduct, UpdateUser, User,
+    ExpireOrders, ForgetAnswers, Keys, NoteSecret, OpenShop, Order, OrderChanged, OrderId, OrderPlaced,
+    PlaceOrder, ProductWithStock, Rejection, RestoreProduct, RevokeSessions, SetPassword, Snapshot,
+    ToggleProduct, UpdateProduct, UpdateUser, User,
 };
 
 use crate::shop::{Shop, ensure};
@@ -77,6 +77,16 @@ impl Shows for User {
 impl Shows for () {
     fn shown(&self) -> Vec<Shown> {
         Vec::new()
+    }
+}
+
+impl Shows for Vec<OrderId> {
+    fn shown(&self) -> Vec<Shown> {
+        Vec::new()
+    }
+
+    fn changed(&self) -> Option<bool> {
+        Some(!self.is_empty())
     }
 }
 
@@ -163,6 +173,7 @@ any_command!(
     CreateProduct,
     CreateUser,
     DeleteProduct,
+    ExpireOrders,
     ForgetAnswers,
     NoteSecret,
     OpenShop,
@@ -186,6 +197,7 @@ impl std::fmt::Debug for Any {
                 write!(f, "CreateUser {{ {username:?} {email:?} {role:?} }}")
             }
             Self::DeleteProduct(command) => command.fmt(f),
+            Self::ExpireOrders(command) => command.fmt(f),
             Self::ForgetAnswers(command) => command.fmt(f),
             Self::NoteSecret(command) => command.fmt(f),
             Self::OpenShop(command) => command.fmt(f),

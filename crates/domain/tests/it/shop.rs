@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Census, Change, Effects, Keys, Movement, NextIds, Order, OrderId, OrderState, Product, ProductId,
-    RecordedEvent, Role, Snapshot, StockLevel, User, UserId,
+    Census, Change, Effects, Fulfilment, Holds, Keys, Movement, NextIds, Order, OrderId, OrderState, Payment,
+    Product, ProductId, RecordedEvent, Role, Snapshot, StockLevel, User, UserId,
 };
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -70,6 +70,9 @@ impl Shop {
             let mut items = self.orders.values().flat_map(|order| &order.items);
             snapshot.references.insert(*id, items.any(|item| item.product_id == *id));
         }
+        for id in &keys.holds {
+            snapshot.holds.insert(*id, self.holds(*id));
+        }
         snapshot.census = keys.census.then(|| self.census());
         snapshot.currency = keys.currency.then(|| self.currency.clone());
         snapshot.secret_mark = keys.secret_mark.then(|| self.secret_mark.clone());
@@ -79,6 +82,20 @@ impl Shop {
     fn load_product(&self, snapshot: &mut Snapshot, id: ProductId) {
         snapshot.products.insert(id, self.products.get(&id).cloned());
         snapshot.levels.insert(id, self.levels.get(&id).copied());
+    }
+
+    /// Counted anew, order by order.
+    fn holds(&self, id: UserId) -> Holds {
+        let mut holds = Holds::default();
+        let is_open = |order: &&Order| {
+            let waits = [OrderState::Pending, OrderState::Confirmed].contains(&order.state);
+            waits && order.payment == Payment::Unpaid && order.fulfilment == Fulfilment::Unfulfilled
+        };
+        for order in self.orders.values().filter(|order| order.user_id == Some(id)).filter(is_open) {
+            holds.orders += 1;
+            holds.units += order.items.iter().map(|item| item.quantity).sum::<i64>();
+        }
+        holds
     }
 
     fn census(&self) -> Census {
@@ -176,6 +193,8 @@ impl Shop {
             for (position, item) in order.items.iter().enumerate() {
                 let twice = order.items[..position].iter().any(|other| other.product_id == item.product_id);
                 ensure!(!twice, "{:?} appears twice in {order:?}", item.product_id);
+                let waits = order.state == OrderState::Pending;
+                ensure!(waits || order.expires_at_us.is_none(), "not pending, but expires: {order:?}");
                 let idle = order.state == OrderState::Cancelled;
                 ensure!(!idle || item.allocated == 0, "cancelled, but holds stock: {order:?}");
                 ensure!([0, item.quantity].contains(&item.allocated), "partly held: {order:?}");

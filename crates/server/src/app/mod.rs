@@ -7,6 +7,7 @@ mod follower;
 mod in_flight;
 mod run;
 mod slots;
+mod sweeper;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{Command, Context, Effects, Keys, Rejection, Snapshot};
+use domain::{Command, Context, Effects, Keys, Lack, Rejection, Snapshot};
 use store::{IdempotencyKey, Job, KeptAnswer, StoreError, Verdict};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -150,6 +150,11 @@ where
                 None
             }
         }
+    }
+
+    fn lack(&self) -> Option<(Lack, Context)> {
+        let rejection = self.decided.as_ref()?.as_ref().err()?;
+        rejection.lack().map(|lack| (lack, self.context.clone()))
     }
 
     fn idempotency(&self) -> Option<&IdempotencyKey> {

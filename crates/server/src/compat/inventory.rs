@@ -70,6 +70,8 @@ impl Contract for Inventory {
             | Rejection::NoLines
             | Rejection::TooManyLines { .. }
             | Rejection::TotalOverflow
+            | Rejection::TooManyOpenOrders { .. }
+            | Rejection::TooManyUnitsHeld { .. }
             | Rejection::LastAdmin
             | Rejection::CredentialsChanged
             | Rejection::CurrencyMismatch { .. } => (Is::CONFLICT, rejection.code()),

@@ -26,7 +26,7 @@ use super::fastapi::{
 use super::login::{Credentials, Token, token};
 use super::openapi::{Detail, Invalid};
 use super::values::{Money, Quantity, Shown, Whole};
-use super::{Described, flaws, stream, with_put_and_post};
+use super::{Described, TOO_MANY_ORDERS, TOO_MANY_UNITS, flaws, stream, with_put_and_post};
 use crate::app::{App, What, views::Scope};
 use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
@@ -55,6 +55,8 @@ impl Contract for Leafcraft {
             }
             Rejection::InvalidTransition { goal: Goal::Act(Action::Confirm), .. } => bad(NOT_PENDING),
             Rejection::InvalidTransition { .. } => bad("Order cannot be cancelled"),
+            Rejection::TooManyOpenOrders { .. } => bad(TOO_MANY_ORDERS),
+            Rejection::TooManyUnitsHeld { .. } => bad(TOO_MANY_UNITS),
             Rejection::TotalOverflow => bad("Order is too large"),
             Rejection::UserNotFound(_) | Rejection::UserInactive(_) => bad("User is not active"),
             Rejection::Forbidden(_) => (StatusCode::FORBIDDEN, Self::FORBIDDEN.into()),
@@ -287,6 +289,7 @@ async fn create_order(
         allocate_at: AllocateAt::Confirmation,
         status: Status::Pending,
         customs: PlacingCustoms { hides_archived: true, ..PlacingCustoms::default() },
+        terms: app.settings().placing_terms(),
     };
     run::<Leafcraft, _>(&app, &caller, key, command, move |placed| {
         Ok(Reply::with_status(StatusCode::CREATED, &OrderBody::of(&placed.order, digits)))

@@ -30,7 +30,7 @@ use super::fastapi::{
 use super::login::{Credentials, Token, token};
 use super::openapi::{Detail, Failure, Invalid};
 use super::paging::{PageOf, Pagination};
-use super::{Described, flaws};
+use super::{Described, TOO_MANY_ORDERS, TOO_MANY_UNITS, flaws};
 use crate::app::App;
 use crate::app::views::{OrderQuery, ProductQuery, Scope};
 use crate::http::problem::{Problem, Said};
@@ -63,6 +63,8 @@ impl Contract for MiniOrder {
                 (Is::FORBIDDEN, "Not allowed")
             }
             Rejection::Forbidden(_) => (Is::FORBIDDEN, Self::FORBIDDEN),
+            Rejection::TooManyOpenOrders { .. } => (Is::BAD_REQUEST, TOO_MANY_ORDERS),
+            Rejection::TooManyUnitsHeld { .. } => (Is::BAD_REQUEST, TOO_MANY_UNITS),
             Rejection::TotalOverflow => (Is::BAD_REQUEST, "Order is too large"),
             Rejection::UserNotFound(_) | Rejection::UserInactive(_) => {
                 (Is::BAD_REQUEST, "User is not active")
@@ -280,6 +282,7 @@ async fn place_order(
         allocate_at: AllocateAt::Creation,
         status: Status::Pending,
         customs: PlacingCustoms { hides_archived: true, ..PlacingCustoms::default() },
+        terms: app.settings().placing_terms(),
     };
     run::<MiniOrder, _>(&app, &caller, key, command, move |placed| {
         let data = OrderBody::of(&placed.order, digits);

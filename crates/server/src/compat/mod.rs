@@ -29,6 +29,11 @@ use crate::app::App;
 use crate::http::docs::{self, unfill_optional_parameters};
 use crate::http::problem::Problem;
 
+/// What the contracts with customers say where the shop limits their open orders. None of them foresaw it; these are
+/// words in the manner of theirs for too little stock.
+const TOO_MANY_ORDERS: &str = "Too many open orders";
+const TOO_MANY_UNITS: &str = "Too many units in open orders";
+
 /// One of the older contracts. Each is mounted below `/compat/`, and one of them at `/` as well if the settings say so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Facade {

@@ -23,7 +23,7 @@ use utoipa_axum::routes;
 use super::fastapi::{Body, Contract, NoBody, PathInt, Principal, StaffPrincipal, refusal, run};
 use super::openapi::{Detail, Invalid};
 use super::values::{Checked, Price, Quantity, Shown, StockCount, Whole};
-use super::{Described, flaws, stream};
+use super::{Described, TOO_MANY_ORDERS, TOO_MANY_UNITS, flaws, stream};
 use crate::app::views::Scope;
 use crate::app::{App, Failure};
 use crate::http::problem::{Problem, Said};
@@ -48,6 +48,8 @@ impl Contract for Orderflow {
                 (Is::BAD_REQUEST, "Insufficient stock")
             }
             Rejection::Forbidden(_) => (Is::FORBIDDEN, Self::FORBIDDEN),
+            Rejection::TooManyOpenOrders { .. } => (Is::BAD_REQUEST, TOO_MANY_ORDERS),
+            Rejection::TooManyUnitsHeld { .. } => (Is::BAD_REQUEST, TOO_MANY_UNITS),
             Rejection::TotalOverflow => (Is::BAD_REQUEST, "Order is too large"),
             Rejection::OutOfRange { field, min, max, .. } => {
                 return (Is::UNPROCESSABLE_ENTITY, flaws::out_of_range(field, None, *min, *max));
@@ -313,6 +315,7 @@ async fn create_order(
         allocate_at: AllocateAt::Creation,
         status: Status::Pending,
         customs: PlacingCustoms { hides_archived: true, deactivates_sold_out: true },
+        terms: app.settings().placing_terms(),
     };
     run::<Orderflow, _>(&app, &caller, key, command, |placed| {
         Ok(Reply::with_status(StatusCode::CREATED, &OrderLineBody::first(&placed.order)))

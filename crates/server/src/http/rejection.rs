@@ -75,6 +75,10 @@ impl Problem {
             Rejection::TotalOverflow => {
                 Self::invalid(lines.unwrap_or("body"), "add up to more than can be represented")
             }
+            Rejection::TooManyOpenOrders { limit, open, .. } => too_many_orders(code, *limit, *open),
+            Rejection::TooManyUnitsHeld { limit, held, requested, .. } => {
+                too_many_units(code, *limit, *held, *requested)
+            }
             Rejection::UserInactive(id) => Self::conflict(code, format!("User {} is deactivated.", id.0)),
             Rejection::LastAdmin => {
                 Self::conflict(code, "The shop would be left without an active administrator.")
@@ -121,6 +125,16 @@ fn stock_allocated(code: &'static str, id: ProductId, requested: i64, allocated:
         .with("product_id", id.0)
         .with("requested", requested)
         .with("allocated", allocated)
+}
+
+fn too_many_orders(code: &'static str, limit: i64, open: i64) -> Problem {
+    let detail = format!("There are {open} open orders already; pay or cancel one of them first.");
+    Problem::conflict(code, detail).with("limit", limit).with("open", open)
+}
+
+fn too_many_units(code: &'static str, limit: i64, held: i64, requested: i64) -> Problem {
+    let detail = format!("Open orders may ask for {limit} pieces together, and do for {held} already.");
+    Problem::conflict(code, detail).with("limit", limit).with("held", held).with("requested", requested)
 }
 
 fn invalid_transition(code: &'static str, id: OrderId, from: Status, goal: &Goal) -> Problem {

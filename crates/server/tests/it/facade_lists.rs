@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use domain::{
-    Actor, AllocateAt, Command, Context, CreateProduct, OrderLine, PlaceOrder, PlacingCustoms, ProductId,
-    Role, Status, UserId,
+    Actor, AllocateAt, Command, Context, CreateProduct, OrderLine, PlaceOrder, PlacingCustoms, PlacingTerms,
+    ProductId, Role, Status, UserId,
 };
 use futures_util::future::join_all;
 use http_body_util::{BodyExt, Empty};
@@ -93,6 +93,7 @@ async fn fill_orders(app: &TestApp, rows: i64, users: &[i64]) {
             allocate_at: AllocateAt::Confirmation,
             status: Status::Pending,
             customs: PlacingCustoms::default(),
+            terms: PlacingTerms::default(),
         }
     };
     execute(app, (1..=rows).map(order)).await;

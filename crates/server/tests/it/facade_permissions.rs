@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::http::Method;
-use domain::{Actor, AllocateAt, Context, OrderLine, PlaceOrder, PlacingCustoms, ProductId, Role, Status};
+use domain::{
+    Actor, AllocateAt, Context, OrderLine, PlaceOrder, PlacingCustoms, PlacingTerms, ProductId, Role, Status,
+};
 use serde_json::json;
 use server::app::Answered;
 use server::clock;
@@ -151,6 +153,7 @@ impl<'a> Shop<'a> {
             allocate_at: AllocateAt::Creation,
             status: Status::Pending,
             customs: PlacingCustoms::default(),
+            terms: PlacingTerms::default(),
         };
         let actor = Actor { user_id: None, role: Role::Customer };
         let context = Context { actor, now_us: clock::now_us(), request_id: Arc::from("r") };

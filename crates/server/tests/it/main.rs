@@ -75,4 +75,6 @@ mod transcripts;
 #[cfg(test)]
 mod users;
 #[cfg(test)]
+mod waiting_orders;
+#[cfg(test)]
 mod wire_habits;

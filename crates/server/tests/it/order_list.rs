@@ -23,6 +23,7 @@ async fn place(app: &TestApp, user: i64, lines: &[(i64, i64)], status: Status, a
         allocate_at: AllocateAt::Creation,
         status,
         customs: domain::PlacingCustoms::default(),
+        terms: domain::PlacingTerms::default(),
     };
     let actor = Actor { user_id: None, role: Role::Admin };
     let context = Context { actor, now_us: at_us, request_id: Arc::from("test") };

@@ -42,7 +42,8 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     tracing::info!(%address, database = %config.database_url, compat_root = root, "serving");
     warn_about_strangers(config);
-    let housekeeper = tokio::spawn(keep_house(shop.app.clone()));
+    let housekeepers =
+        [tokio::spawn(keep_house(shop.app.clone())), tokio::spawn(shop.app.clone().keep_swept())];
     let asked_to_stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -54,9 +55,11 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     if drained.cut > 0 {
         tracing::warn!(connections = drained.cut, "cut requests that outlasted the grace period");
     }
-    housekeeper.abort();
-    // Its clone of the application must be gone before the committer can end.
-    let _ = housekeeper.await;
+    for housekeeper in housekeepers {
+        housekeeper.abort();
+        // Its clone of the application must be gone before the committer can end.
+        let _ = housekeeper.await;
+    }
     shop.close().await?;
     drop(lock);
     tracing::info!("stopped");

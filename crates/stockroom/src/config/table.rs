@@ -332,6 +332,39 @@ pub(crate) static SETTINGS: &[Setting] = &[
         |config| config.server.allocate_at.word().to_owned(),
     ),
     Setting::new(
+        "pending_order_minutes",
+        "pending-order-minutes",
+        "MINUTES",
+        "How long an order may stay pending: if nobody has confirmed or paid it by then, it is cancelled and gives back what it holds; 0 is for ever; counts for orders placed from then on",
+        |config, raw| {
+            config.server.pending_order_life = parse::duration(raw, 0..=5_256_000, 60)?;
+            Ok(())
+        },
+        |config| (config.server.pending_order_life.as_secs() / 60).to_string(),
+    ),
+    Setting::new(
+        "max_open_orders_per_customer",
+        "max-open-orders-per-customer",
+        "COUNT",
+        "Most orders of one customer that are neither paid, shipped nor cancelled; staff may place more for them; 0 sets no limit",
+        |config, raw| {
+            config.server.max_open_orders = parse::whole(raw, 0..=1_000_000_000)?;
+            Ok(())
+        },
+        |config| config.server.max_open_orders.to_string(),
+    ),
+    Setting::new(
+        "max_units_held_per_customer",
+        "max-units-held-per-customer",
+        "PIECES",
+        "Most pieces that these orders of one customer ask for together; 0 sets no limit",
+        |config, raw| {
+            config.server.max_units_held = parse::whole(raw, 0..=1_000_000_000_000)?;
+            Ok(())
+        },
+        |config| config.server.max_units_held.to_string(),
+    ),
+    Setting::new(
         "currency",
         "currency",
         "CODE",

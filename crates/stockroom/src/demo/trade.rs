@@ -2,7 +2,7 @@
 
 use domain::{
     Action, Actor, AdjustStock, AllocateAt, ChangeOrder, Customs, Goal, Order, OrderLine, PlaceOrder,
-    PlacingCustoms, Status, StockChange, StockLine, UserId,
+    PlacingCustoms, PlacingTerms, Status, StockChange, StockLine, UserId,
 };
 
 use super::{DAY_US, DAYS, Good, HOUR_US, MINUTE_US, Sample, granted};
@@ -114,8 +114,14 @@ fn order(user_id: Option<UserId>, goods: &[Good], random: &mut Random) -> PlaceO
         let good = random.pick(goods, |good| good.opening);
         lines.extend(good.map(|good| OrderLine { product_id: good.id, quantity: 1 + random.below(3) }));
     }
-    let (allocate_at, status, customs) = (AllocateAt::Creation, Status::Pending, PlacingCustoms::default());
-    PlaceOrder { user_id, lines, allocate_at, status, customs }
+    PlaceOrder {
+        user_id,
+        lines,
+        allocate_at: AllocateAt::Creation,
+        status: Status::Pending,
+        customs: PlacingCustoms::default(),
+        terms: PlacingTerms::default(),
+    }
 }
 
 /// What becomes of an order. One in ten is cancelled, one in eight is paid on account, after the goods have come.

@@ -2,7 +2,7 @@
 
 use domain::{
     Action, Actor, AdjustStock, AllocateAt, ChangeOrder, Customs, Goal, OrderId, OrderLine, PlaceOrder,
-    PlacingCustoms, ProductId, Role, Status, StockChange, StockLine, UserId,
+    PlacingCustoms, PlacingTerms, ProductId, Role, Status, StockChange, StockLine, UserId,
 };
 
 use super::catalogue::OFFICE;
@@ -44,9 +44,14 @@ impl History {
         let status = if by_staff && self.random.once_in(2) { Status::Paid } else { Status::Pending };
         let late = self.random.once_in(12);
         let allocate_at = if late { AllocateAt::Confirmation } else { AllocateAt::Creation };
-        let customs = PlacingCustoms::default();
-        let place =
-            PlaceOrder { user_id: customer.user_id, lines: order_lines, allocate_at, status, customs };
+        let place = PlaceOrder {
+            user_id: customer.user_id,
+            lines: order_lines,
+            allocate_at,
+            status,
+            customs: PlacingCustoms::default(),
+            terms: PlacingTerms::default(),
+        };
         let actor = if by_staff { self.staff() } else { customer };
         work.push(self.work(actor, placed_at_us, Deed::Place(place), Some(order_id.0)));
         let is_cancelled = self.live(order_id, placed_at_us, customer, status, work);

@@ -22,3 +22,4 @@ mod secrets;
 mod server;
 mod shutdown;
 mod stocks;
+mod waiting;

@@ -17,7 +17,7 @@ use store::{IdempotencyKey, Verdict};
 use tokio::sync::Notify;
 
 /// All tables that hold something of a shop, with their keys.
-const TABLES: [(&str, &str); 14] = [
+const TABLES: [(&str, &str); 15] = [
     ("meta", "name"),
     ("counters", "name"),
     ("locations", "id"),
@@ -29,6 +29,7 @@ const TABLES: [(&str, &str); 14] = [
     ("orders", "id"),
     ("order_items", "order_id, id"),
     ("order_sums", "product_id, day, status"),
+    ("customer_holds", "user_id"),
     ("stock_movements", "product_id, id"),
     ("events", "id"),
     ("idempotency_keys", "principal, idem_key"),

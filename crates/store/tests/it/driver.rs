@@ -318,7 +318,8 @@ async fn the_schema_is_created_once_and_guards_the_rules() {
             (3, "products_by_name"),
             (4, "orders_at_scale"),
             (5, "product_search"),
-            (6, "sums_of_the_shop")
+            (6, "sums_of_the_shop"),
+            (9, "holds_and_expiry")
         ]
     );
     assert!(fixture.database.migrate(2_000).await.unwrap().is_empty());

@@ -8,6 +8,8 @@ mod copy;
 #[cfg(test)]
 mod driver;
 #[cfg(test)]
+mod expiry;
+#[cfg(test)]
 mod idempotency;
 #[cfg(test)]
 mod late;

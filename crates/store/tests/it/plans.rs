@@ -240,7 +240,7 @@ async fn refresh_statistics(shop: &Shop) {
         Dialect::MySql => {
             let mut transaction = shop.database.begin().await.unwrap();
             let tables = "orders, order_items, order_sums, stock_movements, events, products, stock_levels, users, \
-                 product_grams, product_counts";
+                 product_grams, product_counts, customer_holds";
             transaction.query_dynamic(&format!("ANALYZE TABLE {tables}"), &[]).await.unwrap();
         }
     }
@@ -329,6 +329,9 @@ async fn check_the_others(large: &LargeShop) {
     }
     let last = large.store.changes(None).await.unwrap().last;
     large.store.changes(Some(last - 500)).await.unwrap();
+    for limit in [1, 100] {
+        large.store.expired_orders(i64::MAX, limit).await.unwrap();
+    }
     large.store.order(OrderId(ORDERS / 2)).await.unwrap().unwrap();
     large.store.timeline(OrderId(ORDERS / 2)).await.unwrap();
     checked += large.check(&mut seen, "the ledger, events, users and single orders").await;

@@ -2,8 +2,8 @@
 
 use crate::shop::{Batch, Shop, act, new_user};
 use domain::{
-    Action, AllocateAt, CreateProduct, CreateUser, DeleteProduct, OrderId, OrderLine, PlaceOrder, ProductId,
-    ProductWithStock, Role, Status, User, UserId,
+    Action, AllocateAt, CreateProduct, CreateUser, DeleteProduct, ExpireOrders, OrderId, OrderLine,
+    PlaceOrder, PlacingTerms, ProductId, ProductWithStock, Role, Status, User, UserId,
 };
 use store::OrderView;
 
@@ -135,6 +135,10 @@ async fn fill_orders(shop: &Shop, random: &mut Random) {
                 allocate_at: random.pick(&[AllocateAt::Creation, AllocateAt::Confirmation]),
                 status: random.pick(&[Status::Pending, Status::Pending, Status::Paid]),
                 customs: domain::PlacingCustoms::default(),
+                terms: PlacingTerms {
+                    pending_life_us: random.chance(50).then(|| DAY * random.below(4)),
+                    ..PlacingTerms::default()
+                },
             };
             let mut context = shop.context();
             context.now_us = 2_000 + random.below(40) + DAY * random.below(4);
@@ -146,6 +150,10 @@ async fn fill_orders(shop: &Shop, random: &mut Random) {
         }
         let deleted = ProductId(1 + random.below(PRODUCTS));
         batch.add(shop.context(), DeleteProduct { product_id: deleted, if_version: None });
+        let mut context = shop.context();
+        context.now_us = 2_000 + DAY * random.below(4);
+        let order_ids = (0..8).map(|_| OrderId(1 + random.below(placed + 10))).collect();
+        batch.add(context, ExpireOrders { order_ids });
         shop.decide(batch).await;
         placed += i64::try_from(tickets.iter().filter(|ticket| ticket.get().is_ok()).count()).unwrap();
     }

@@ -3,8 +3,8 @@
 use crate::place::Place;
 use domain::{
     Action, Actor, AllocateAt, ChangeOrder, Command, Context, CreateProduct, CreateUser, Customs, Effects,
-    Goal, Keys, Order, OrderId, OrderLine, PlaceOrder, Product, ProductId, Rejection, Role, Snapshot, Status,
-    User, UserId,
+    Goal, Keys, Lack, Order, OrderId, OrderLine, PlaceOrder, Product, ProductId, Rejection, Role, Snapshot,
+    Status, User, UserId,
 };
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -58,6 +58,12 @@ where
         };
         *self.outcome.lock().unwrap() = Some(outcome);
         effects
+    }
+
+    fn lack(&self) -> Option<(Lack, Context)> {
+        let outcome = self.outcome.lock().unwrap();
+        let rejection = outcome.as_ref()?.as_ref().err()?;
+        rejection.lack().map(|lack| (lack, self.context.clone()))
     }
 
     fn idempotency(&self) -> Option<&IdempotencyKey> {
@@ -252,6 +258,7 @@ pub(crate) fn new_order(user_id: Option<UserId>, lines: &[(ProductId, i64)]) -> 
         allocate_at: AllocateAt::Creation,
         status: Status::Pending,
         customs: domain::PlacingCustoms::default(),
+        terms: domain::PlacingTerms::default(),
     }
 }
 

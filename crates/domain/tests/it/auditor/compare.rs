@@ -38,6 +38,7 @@ pub(super) const REACHED: &[(&str, &str)] = &[
     ("DeleteProduct", "PRECONDITION_FAILED"),
     ("DeleteProduct", "PRODUCT_NOT_FOUND"),
     ("DeleteProduct", "accepted"),
+    ("ExpireOrders", "accepted"),
     ("ForgetAnswers", "accepted"),
     ("NoteSecret", "accepted"),
     ("OpenShop", "CURRENCY_MISMATCH"),
@@ -46,6 +47,8 @@ pub(super) const REACHED: &[(&str, &str)] = &[
     ("PlaceOrder", "INSUFFICIENT_STOCK"),
     ("PlaceOrder", "PRODUCT_INACTIVE"),
     ("PlaceOrder", "PRODUCT_NOT_FOUND"),
+    ("PlaceOrder", "TOO_MANY_OPEN_ORDERS"),
+    ("PlaceOrder", "TOO_MANY_UNITS_HELD"),
     ("PlaceOrder", "USER_INACTIVE"),
     ("PlaceOrder", "USER_NOT_FOUND"),
     ("PlaceOrder", "VALIDATION_ERROR"),
@@ -151,6 +154,7 @@ fn orders(shop: &Shop, model: &Model) -> Result<(), String> {
         let same = order.status().word() == deal.word
             && (order.state == OrderState::Completed) == done
             && (order.payment == Payment::Paid, late) == (deal.paid, deal.late)
+            && order.expires_at_us == deal.until
             && (order.user_id.map(|id| id.0), order.version) == (deal.owner, deal.version)
             && (order.total_amount_cents, amount) == (deal.amount, deal.amount)
             && order.total_quantity == deal.wants.iter().map(|want| want.1).sum::<i64>()
@@ -181,6 +185,7 @@ pub(super) fn compare_snapshots(evolved: &Snapshot, fresh: &Snapshot) -> Result<
     contains(&evolved.names, &fresh.names)?;
     contains(&evolved.usernames, &fresh.usernames)?;
     contains(&evolved.emails, &fresh.emails)?;
+    contains(&evolved.holds, &fresh.holds)?;
     contains(&evolved.references, &fresh.references)
 }
 

@@ -40,6 +40,8 @@ pub(super) struct Deal {
     pub(super) holds: Vec<(i64, i64)>,
     pub(super) amount: i64,
     pub(super) version: i64,
+    /// When a pending one is over.
+    pub(super) until: Option<i64>,
 }
 
 /// Names of events with the number of the row they are about.
@@ -108,6 +110,19 @@ impl Model {
             Any::NoteSecret(command) => {
                 self.secret_mark = Some(command.mark.clone());
                 Ok(Vec::new())
+            }
+            Any::ExpireOrders(command) => {
+                let mut news = Vec::new();
+                for (id, deal) in &mut self.deals {
+                    let is_named = command.order_ids.iter().any(|named| named.0 == *id);
+                    if is_named && deal.is_over(context.now_us) {
+                        news.push(("order_cancelled", *id));
+                        deal.put_back(&mut self.goods);
+                        (deal.word, deal.until) = ("cancelled", None);
+                        deal.version += 1;
+                    }
+                }
+                Ok(news)
             }
             Any::ForgetAnswers(_) => Ok(Vec::new()),
             other => self.people.play(other, context),
@@ -312,16 +327,13 @@ impl Model {
         if start != "pending" {
             staff(context)?;
         }
-        if let Some(owner) = owner {
-            match self.people.active(owner) {
-                None => return Err("USER_NOT_FOUND"),
-                Some(false) => return Err("USER_INACTIVE"),
-                Some(true) => {}
-            }
+        match owner.map(|owner| self.people.active(owner)) {
+            Some(None) => return Err("USER_NOT_FOUND"),
+            Some(Some(false)) => return Err("USER_INACTIVE"),
+            Some(Some(true)) | None => {}
         }
         let amount = self.price(&wants, command.customs.hides_archived)?;
-        let tag = |want: &(i64, i64)| (self.goods[&want.0].texts[0].clone(), self.goods[&want.0].price);
-        let frozen = wants.iter().map(tag).collect();
+        let frozen = self.tags(&wants);
         let late = command.allocate_at == AllocateAt::Confirmation;
         let id = self.deals.keys().last().map_or(1, |last| last + 1);
         let mut deal = Deal {
@@ -334,8 +346,9 @@ impl Model {
             holds: Vec::new(),
             amount,
             version: 1,
+            until: command.terms.pending_life_us.map(|life| context.now_us + life),
         };
-        let mut news = vec![("order_placed", id)];
+        let (mut news, goods) = (vec![("order_placed", id)], self.goods.clone());
         if !late || start != "pending" {
             self.take(&mut deal, &mut news)?;
         }
@@ -346,7 +359,12 @@ impl Model {
                 }
             }
         }
+        if let Err(refused) = self.room(&deal, command, context) {
+            self.goods = goods;
+            return Err(refused);
+        }
         if start != "pending" {
+            deal.until = None;
             news.push(("order_confirmed", id));
         }
         if start == "paid" {
@@ -354,6 +372,33 @@ impl Model {
         }
         self.deals.insert(id, deal);
         Ok(news)
+    }
+
+    /// Names and prices as they are now.
+    fn tags(&self, wants: &[(i64, i64)]) -> Vec<(String, i64)> {
+        let goods = wants.iter().map(|want| &self.goods[&want.0]);
+        goods.map(|good| (good.texts[0].clone(), good.price)).collect()
+    }
+
+    /// Refuses a customer who would have too much waiting.
+    fn room(&self, deal: &Deal, command: &PlaceOrder, context: &Context) -> Result<(), &'static str> {
+        if staff(context).is_ok() || deal.owner.is_none() {
+            return Ok(());
+        }
+        let (mut orders, mut pieces) = (0, 0);
+        let waits =
+            |other: &&Deal| other.owner == deal.owner && ["pending", "confirmed"].contains(&other.word);
+        for waiting in self.deals.values().filter(waits).chain([deal]) {
+            orders += 1;
+            pieces += waiting.wants.iter().map(|want| want.1).sum::<i64>();
+        }
+        if command.terms.max_open_orders.is_some_and(|most| orders > most) {
+            return Err("TOO_MANY_OPEN_ORDERS");
+        }
+        if command.terms.max_units_held.is_some_and(|most| pieces > most) {
+            return Err("TOO_MANY_UNITS_HELD");
+        }
+        Ok(())
     }
 
     fn price(&self, wants: &[(i64, i64)], blind: bool) -> Result<i64, &'static str> {
@@ -417,6 +462,9 @@ impl Model {
         if customer && verb != "cancel" && !confirms {
             return Err("FORBIDDEN");
         }
+        if deal.is_over(context.now_us) && verb != "cancel" {
+            return Err("INVALID_TRANSITION");
+        }
         let (word, paid) = match target {
             Some(target) if target == deal.word => (deal.word, deal.paid),
             _ => follow(deal.word, deal.paid, verb).ok_or("INVALID_TRANSITION")?,
@@ -444,16 +492,30 @@ impl Model {
             "deliver" => ("order_delivered", id),
             _ => ("order_cancelled", id),
         });
-        let gone =
-            if word == "shipped" || word == "cancelled" { deal.holds.split_off(0) } else { Vec::new() };
-        for (product, count) in gone.iter().filter(|_| word == "cancelled") {
-            if let Some(good) = self.goods.get_mut(product) {
+        match word {
+            "shipped" => deal.holds.clear(),
+            "cancelled" => deal.put_back(&mut self.goods),
+            _ => {}
+        }
+        (deal.word, deal.paid, deal.until) = (word, paid, None);
+        deal.version += 1;
+        Ok(())
+    }
+}
+
+impl Deal {
+    /// Whether it has waited for too long.
+    fn is_over(&self, now_us: i64) -> bool {
+        self.word == "pending" && self.until.is_some_and(|until| until <= now_us)
+    }
+
+    /// From its hands onto the shelves.
+    fn put_back(&mut self, goods: &mut BTreeMap<i64, Good>) {
+        for (product, count) in self.holds.split_off(0) {
+            if let Some(good) = goods.get_mut(&product) {
                 good.shelf += count;
             }
         }
-        (deal.word, deal.paid) = (word, paid);
-        deal.version += 1;
-        Ok(())
     }
 }
 

@@ -1,8 +1,8 @@
 //! Rules that are wrong on purpose. Each must be caught, or the auditor would be a decoration.
 
 use domain::{
-    Change, ChangeOrder, Context, CreateProduct, Customs, Effects, Event, MAX_ORDER_LINES, MovementKind,
-    OrderState, PlaceOrder, Rejection, Role, Snapshot, UpdateProduct,
+    Change, ChangeOrder, Context, CreateProduct, Customs, Effects, Event, Goal, MAX_ORDER_LINES,
+    MovementKind, OrderState, PlaceOrder, Rejection, Role, Snapshot, UpdateProduct,
 };
 
 use super::{Rules, run};
@@ -169,6 +169,66 @@ fn customs_are_everybodys(
     Any::from(ChangeOrder { customs, ..change.clone() }).decide(snapshot, context)
 }
 
+/// What is over can still be confirmed and paid, as long as nobody has swept it away.
+fn time_stands_still(command: &Any, snapshot: &Snapshot, context: &Context) -> Result<Verdict, Rejection> {
+    let mut snapshot = snapshot.clone();
+    if matches!(command, Any::ChangeOrder(ChangeOrder { goal: Goal::Act(_), .. })) {
+        snapshot.orders.values_mut().flatten().for_each(|order| order.expires_at_us = None);
+    }
+    command.decide(&snapshot, context)
+}
+
+/// Whatever is named has expired, as long as it is pending.
+fn sweeping_ignores_the_time(
+    command: &Any,
+    snapshot: &Snapshot,
+    context: &Context,
+) -> Result<Verdict, Rejection> {
+    let mut snapshot = snapshot.clone();
+    if matches!(command, Any::ExpireOrders(_)) {
+        snapshot.orders.values_mut().flatten().for_each(|order| order.expires_at_us = Some(0));
+    }
+    command.decide(&snapshot, context)
+}
+
+/// Whatever is named has expired, for it had when somebody looked.
+fn sweeping_ignores_the_state(
+    command: &Any,
+    snapshot: &Snapshot,
+    context: &Context,
+) -> Result<Verdict, Rejection> {
+    let mut snapshot = snapshot.clone();
+    if matches!(command, Any::ExpireOrders(_)) {
+        for order in snapshot.orders.values_mut().flatten() {
+            (order.state, order.expires_at_us) = (OrderState::Pending, Some(0));
+        }
+    }
+    command.decide(&snapshot, context)
+}
+
+/// One order more than the shop allows.
+fn the_order_itself_is_not_counted(
+    command: &Any,
+    snapshot: &Snapshot,
+    context: &Context,
+) -> Result<Verdict, Rejection> {
+    let Any::PlaceOrder(order) = command else { return command.decide(snapshot, context) };
+    let mut order = order.clone();
+    order.terms.max_open_orders = order.terms.max_open_orders.map(|most| most + 1);
+    Any::from(order).decide(snapshot, context)
+}
+
+/// The limits bind whoever places the order.
+fn staff_are_limited(command: &Any, snapshot: &Snapshot, context: &Context) -> Result<Verdict, Rejection> {
+    if let Any::PlaceOrder(order) = command
+        && order.terms.max_open_orders == Some(1)
+        && context.actor.is_staff()
+    {
+        return Err(Rejection::TooManyOpenOrders { user_id: domain::UserId(1), limit: 1, open: 1 });
+    }
+    command.decide(snapshot, context)
+}
+
 /// Customers do what staff do.
 fn customers_are_staff(command: &Any, snapshot: &Snapshot, context: &Context) -> Result<Verdict, Rejection> {
     let mut context = context.clone();
@@ -233,6 +293,11 @@ fn wrong_rules_are_caught() {
         (names_are_not_compared, "the model says"),
         (counts_forget_what_orders_hold, "held and"),
         (customs_are_everybodys, "the model says"),
+        (time_stands_still, "the model"),
+        (sweeping_ignores_the_time, "the model expects"),
+        (sweeping_ignores_the_state, "the model expects"),
+        (the_order_itself_is_not_counted, "the model says"),
+        (staff_are_limited, "the model says"),
         (customers_are_staff, "the model says"),
         (orders_are_confused_with_users, "the model says"),
         (answers_lie, "stored"),

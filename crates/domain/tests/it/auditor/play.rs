@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use domain::{
     Action, Actor, AdjustStock, AllocateAt, ChangeOrder, Context, CreateProduct, CreateUser, Customs,
-    DeleteProduct, ForgetAnswers, Goal, MAX_PRICE_CENTS, MAX_QUANTITY, MAX_STOCK, NextIds, NoteSecret,
-    OpenShop, OrderId, OrderLine, PlaceOrder, PlacingCustoms, ProductId, RestoreProduct, RevokeSessions,
-    Role, SetPassword, Status, StockChange, StockLine, ToggleProduct, UpdateProduct, UpdateUser, UserId,
+    DeleteProduct, ExpireOrders, ForgetAnswers, Goal, MAX_PRICE_CENTS, MAX_QUANTITY, MAX_STOCK, NextIds,
+    NoteSecret, OpenShop, OrderId, OrderLine, PlaceOrder, PlacingCustoms, PlacingTerms, ProductId,
+    RestoreProduct, RevokeSessions, Role, SetPassword, Status, StockChange, StockLine, ToggleProduct,
+    UpdateProduct, UpdateUser, UserId,
 };
 
 use crate::any::Any;
@@ -53,7 +54,8 @@ pub(crate) fn play(seed: u64, next: NextIds) -> (Any, Context) {
     let context = Context { actor: Actor { user_id, role }, now_us, request_id };
     let command = match dice.below(100) {
         0..30 => place(&mut dice, next),
-        30..62 => change(&mut dice, next),
+        30..60 => change(&mut dice, next),
+        60..62 => expire(&mut dice, next),
         62..76 => adjust(&mut dice, next),
         76..80 => create_product(&mut dice),
         80..86 => update_product(&mut dice, next),
@@ -105,7 +107,12 @@ fn place(dice: &mut Dice, next: NextIds) -> Any {
     let status = if dice.chance(85) { Status::Pending } else { dice.pick(Status::ALL) };
     let user_id = dice.maybe(20, |dice| user(dice, next));
     let customs = PlacingCustoms { hides_archived: dice.chance(20), deactivates_sold_out: dice.chance(20) };
-    PlaceOrder { user_id, lines, allocate_at: dice.pick(AllocateAt::ALL), status, customs }.into()
+    let terms = PlacingTerms {
+        pending_life_us: dice.maybe(50, |dice| dice.below(2_000_000_000)),
+        max_open_orders: dice.maybe(20, |dice| 1 + dice.below(6)),
+        max_units_held: dice.maybe(20, |dice| 1 + dice.below(20)),
+    };
+    PlaceOrder { user_id, lines, allocate_at: dice.pick(AllocateAt::ALL), status, customs, terms }.into()
 }
 
 fn change(dice: &mut Dice, next: NextIds) -> Any {
@@ -118,6 +125,11 @@ fn change(dice: &mut Dice, next: NextIds) -> Any {
         if dice.chance(60) { Goal::Act(dice.pick(&actions)) } else { Goal::Reach(dice.pick(&statuses)) };
     let customs = Customs { owner_confirms: dice.chance(20), admits_foreign: dice.chance(20) };
     ChangeOrder { order_id: order(dice, next), goal, if_version: version(dice), customs }.into()
+}
+
+fn expire(dice: &mut Dice, next: NextIds) -> Any {
+    let count = dice.below(5);
+    ExpireOrders { order_ids: (0..count).map(|_| order(dice, next)).collect() }.into()
 }
 
 fn adjust(dice: &mut Dice, next: NextIds) -> Any {

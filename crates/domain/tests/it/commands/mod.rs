@@ -8,6 +8,7 @@ mod change_order;
 mod create_product;
 mod create_user;
 mod delete_product;
+mod expire_orders;
 mod place_order;
 mod restore_product;
 mod sessions;
@@ -101,6 +102,7 @@ pub(crate) fn order(lines: &[(ProductId, i64)]) -> PlaceOrder {
         allocate_at: AllocateAt::Creation,
         status: Status::Pending,
         customs: domain::PlacingCustoms::default(),
+        terms: domain::PlacingTerms::default(),
     }
 }
 
@@ -256,6 +258,9 @@ fn order_text(order: &Order) -> String {
     for item in &order.items {
         let held = if item.allocated == item.quantity { " held" } else { "" };
         let _ = write!(line, " {}x{}@{}{held},", item.quantity, item.product_name, item.price_cents);
+    }
+    if let Some(at_us) = order.expires_at_us {
+        let _ = write!(line, " until {at_us}:");
     }
     line + &format!(" {total_quantity} for {total_amount_cents}c")
 }

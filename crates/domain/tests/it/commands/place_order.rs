@@ -2,7 +2,7 @@
 
 use domain::{
     Action, Actor, AllocateAt, Denial, MAX_ORDER_LINES, MAX_PRICE_CENTS, MAX_QUANTITY, PlaceOrder,
-    PlacingCustoms, ProductId, Rejection, Shortage, Status, UserId,
+    PlacingCustoms, PlacingTerms, ProductId, Rejection, Shortage, Status, UserId,
 };
 
 use super::{
@@ -278,4 +278,64 @@ fn freezes_name_and_price() {
         Ok("order 2 v2 confirmed for 3: 2xapple@100 held, 2 for 200c
             order_confirmed order=2"),
     );
+}
+
+/// A customer's order where the shop allows so many open orders and so many pieces in them.
+fn limited(orders: Option<i64>, units: Option<i64>, command: PlaceOrder) -> PlaceOrder {
+    let terms = PlacingTerms { max_open_orders: orders, max_units_held: units, ..command.terms };
+    PlaceOrder { terms, ..command }
+}
+
+#[test]
+fn customers_have_a_limited_number_of_open_orders() {
+    let mut shop = shop();
+    let one = || order(&[(APPLE, 1)]);
+    let refused = Rejection::TooManyOpenOrders { user_id: UserId(3), limit: 2, open: 2 };
+    do_as(&mut shop, CLEO, limited(Some(2), None, one()));
+    do_as(&mut shop, CLEO, limited(Some(2), None, one()));
+    super::check(&shop, CLEO, limited(Some(2), None, one()), Err(refused.clone()));
+    // Confirming does not end the wait for the money; paying, shipping and calling off do.
+    do_as(&mut shop, STAFF, act(2, Action::Confirm));
+    super::check(&shop, CLEO, limited(Some(2), None, one()), Err(refused));
+    for action in [Action::Pay, Action::Ship, Action::Cancel] {
+        let mut shop = shop.clone();
+        do_as(&mut shop, STAFF, act(2, action));
+        do_as(&mut shop, CLEO, limited(Some(2), None, one()));
+    }
+    // Other customers have their own.
+    do_as(&mut shop, CYD, limited(Some(2), None, one()));
+}
+
+#[test]
+fn customers_hold_a_limited_number_of_pieces() {
+    let mut shop = shop();
+    let refused =
+        |held, requested| Rejection::TooManyUnitsHeld { user_id: UserId(3), limit: 6, held, requested };
+    super::check(&shop, CLEO, limited(None, Some(6), order(&[(APPLE, 4), (PEAR, 3)])), Err(refused(0, 7)));
+    do_as(&mut shop, CLEO, limited(None, Some(6), order(&[(APPLE, 4)])));
+    // Also those that take their stock later, or there would be too many once they do.
+    do_as(&mut shop, CLEO, limited(None, Some(6), late(order(&[(APPLE, 1)]))));
+    super::check(&shop, CLEO, limited(None, Some(6), order(&[(PEAR, 2)])), Err(refused(5, 2)));
+    do_as(&mut shop, CLEO, limited(None, Some(6), order(&[(PEAR, 1)])));
+    // Too little stock is told first.
+    let short = Shortage { product_id: PLUM, requested: 1, available: 0 };
+    super::check(
+        &shop,
+        CLEO,
+        limited(None, Some(6), order(&[(PLUM, 1)])),
+        Err(Rejection::InsufficientStock(vec![short])),
+    );
+}
+
+#[test]
+fn whoever_works_here_is_not_limited() {
+    let mut shop = shop();
+    let for_cleo = || for_user(3, limited(Some(1), Some(1), order(&[(APPLE, 2)])));
+    do_as(&mut shop, STAFF, for_cleo());
+    do_as(&mut shop, ADMIN, for_cleo());
+    // But what they place for a customer counts.
+    let refused = Rejection::TooManyOpenOrders { user_id: UserId(3), limit: 2, open: 2 };
+    super::check(&shop, CLEO, limited(Some(2), None, order(&[(APPLE, 1)])), Err(refused));
+    // Nobody in particular has no orders to count.
+    do_as(&mut shop, ANONYMOUS, limited(Some(1), Some(1), order(&[(APPLE, 2)])));
 }

@@ -37,6 +37,9 @@ pub(super) struct OrderBody<'a> {
     /// When it was last changed; null if never.
     #[schema(required)]
     updated_at: Option<Rfc3339>,
+    /// When it is cancelled unless it is confirmed or paid before; absent when it may stay as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Rfc3339>,
     /// Grows by one with every change; the number that `ETag` begins with.
     #[schema(example = 1)]
     version: i64,
@@ -103,6 +106,7 @@ impl<'a> OrderBody<'a> {
             allocate_at: order.allocate_at.into(),
             created_at: Rfc3339(order.placed_at_us),
             updated_at: order.updated_at_us.map(Rfc3339),
+            expires_at: order.expires_at_us.map(Rfc3339),
             version: order.version,
             currency,
             items: order.items.iter().map(ItemBody::from).collect(),

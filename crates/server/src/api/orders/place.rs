@@ -14,6 +14,7 @@ use crate::api::headers::IdempotencyKey;
 use crate::app::App;
 use crate::http::problem::{NotFound, Problem, WriteProblems};
 use crate::request::{Caller, OperationBody, Write, run};
+use crate::settings::Settings;
 use crate::wire::values::{AllocateAt, Id, Quantity, Status};
 
 /// An order to be placed.
@@ -57,11 +58,12 @@ impl OperationBody for PlaceOrderBody {}
 
 impl PlaceOrderBody {
     /// The command, as far as this caller may give it.
-    fn command(&self, caller: &Caller, usual: domain::AllocateAt) -> Result<PlaceOrder, Problem> {
+    fn command(&self, caller: &Caller, settings: &Settings) -> Result<PlaceOrder, Problem> {
         // Before the queue: the committer would load each product that is named.
         if self.items.len() > MAX_ORDER_LINES {
             return Err(Problem::from(&Rejection::TooManyLines { limit: MAX_ORDER_LINES }));
         }
+        let usual = settings.allocate_at;
         let allocate_at = self.allocate_at.map_or(usual, Into::into);
         if allocate_at != usual && !caller.actor.is_staff() {
             let detail = "Only staff choose when an order takes its stock.";
@@ -77,6 +79,7 @@ impl PlaceOrderBody {
             allocate_at,
             status: self.status.map_or(domain::Status::Pending, Into::into),
             customs: PlacingCustoms::default(),
+            terms: settings.placing_terms(),
         })
     }
 }
@@ -86,6 +89,11 @@ impl PlaceOrderBody {
 /// All or nothing: unless there is enough of every product, nothing is taken of any, and the answer is 409
 /// `INSUFFICIENT_STOCK` with `products`, which names `product_id`, `requested` and `available` of each that falls
 /// short. Names, prices and totals are frozen. Customers place orders for themselves, staff for anybody.
+///
+/// Where the shop sets a time for it, an order that nobody confirms or pays before `expires_at` is cancelled and gives
+/// back what it holds. A customer who has as many open orders as the shop allows (neither paid, shipped nor cancelled) is
+/// answered 409 `TOO_MANY_OPEN_ORDERS` with `limit` and `open`; if their open orders would ask for too many pieces, 409
+/// `TOO_MANY_UNITS_HELD` with `limit`, `held` and `requested`.
 #[utoipa::path(post, path = "/orders", tag = "orders", operation_id = "place_order",
     params(IdempotencyKey),
     request_body(content = PlaceOrderBody, example = json!({
@@ -100,7 +108,7 @@ pub(super) async fn place_order(
     write: Write<PlaceOrderBody>,
 ) -> Result<Response, Problem> {
     let settings = app.settings();
-    let command = write.body.command(&caller, settings.allocate_at)?;
+    let command = write.body.command(&caller, settings)?;
     let currency = settings.currency.clone();
     run(&app, &caller, write.conditions, command, move |placed| {
         OrderBody::new(&placed.order, placed.user_name.as_deref(), &currency).placed()

@@ -67,7 +67,7 @@ struct StepBody {
     #[schema(example = 7)]
     id: i64,
     /// What happened: `order_placed`, `order_confirmed`, `order_paid`, `order_shipped`, `order_delivered`,
-    /// `order_cancelled`.
+    /// `order_cancelled`; with the `reason` `expired` when its time was up.
     #[schema(example = "order_placed")]
     kind: String,
     /// When.

@@ -3,8 +3,8 @@
 use axum::http::Method;
 use domain::{
     Action, AdjustStock, AllocateAt, ChangeOrder, CreateProduct, Customs, DeleteProduct, Goal, OrderId,
-    OrderLine, PlaceOrder, PlacingCustoms, ProductId, RestoreProduct, Status, StockChange, StockLine,
-    ToggleProduct, UpdateProduct, UserId,
+    OrderLine, PlaceOrder, PlacingCustoms, PlacingTerms, ProductId, RestoreProduct, Status, StockChange,
+    StockLine, ToggleProduct, UpdateProduct, UserId,
 };
 use serde_json::{Map, Value, json};
 
@@ -233,6 +233,7 @@ pub(super) fn command(contract: Contract, what: &What, usual: AllocateAt) -> Opt
                     hides_archived: contract != C::Canonical,
                     deactivates_sold_out: contract == C::Orderflow,
                 },
+                terms: PlacingTerms::default(),
             }
             .into()
         }

@@ -3,8 +3,8 @@
 use crate::place::Place;
 use crate::shop::{Batch, Shop, act, new_order, new_product, new_user};
 use domain::{
-    Action, CreateProduct, DeleteProduct, ForgetAnswers, OrderId, ProductId, StockChange, StockLine,
-    UpdateProduct, UserId,
+    Action, Actor, CreateProduct, DeleteProduct, ForgetAnswers, OrderId, PlaceOrder, PlacingTerms, ProductId,
+    Role, StockChange, StockLine, UpdateProduct, UserId,
 };
 use std::time::Duration;
 use store::IdempotencyKey;
@@ -36,6 +36,14 @@ async fn write(shop: &Shop, turn: i64) {
         let lines = [(ProductId(id), 1), (ProductId(1 + id / 2), 1)];
         batch.add_keyed(shop.context(), Some(key), new_order(Some(UserId(turn)), &lines));
     }
+    // Some wait for so short a time that whoever is refused afterwards looks for them.
+    let terms = PlacingTerms { pending_life_us: Some(1), max_open_orders: Some(99), max_units_held: None };
+    let customer = Actor { user_id: Some(UserId(turn)), role: Role::Customer };
+    for id in first..first + 5 {
+        let order = PlaceOrder { terms, ..new_order(None, &[(ProductId(id), 1)]) };
+        batch.add(shop.context_of(customer), order);
+    }
+    let refused = batch.add(shop.context(), new_order(None, &[(ProductId(first), 1_000)]));
     batch.add(shop.context(), act(OrderId(turn), Action::Pay));
     let rename = UpdateProduct { sku: Some(format!("Q{turn}")), ..UpdateProduct::nothing(ProductId(first)) };
     batch.add(shop.context(), rename);
@@ -43,6 +51,7 @@ async fn write(shop: &Shop, turn: i64) {
     let line = StockLine { product_id: ProductId(first), change, reason: None, note: None };
     batch.add(shop.context(), domain::AdjustStock { lines: vec![line] });
     shop.decide(batch).await;
+    assert!(refused.get().is_err() && shop.run(new_order(None, &[(ProductId(first), 1_000)])).await.is_err());
     shop.run(DeleteProduct { product_id: ProductId(first + 19), if_version: None }).await.unwrap();
     shop.run(ForgetAnswers { before_us: turn - 5 }).await.unwrap();
 }
