@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::{Change, Order, OrderId, Product, ProductId, StockLevel, User, UserId, username_key};
+use crate::{
+    ApiKey, ApiKeyId, Change, Order, OrderId, Product, ProductId, StockLevel, User, UserId, username_key,
+};
 
 /// The rows a command wants to see. Duplicates are harmless.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct Keys {
     pub emails: Vec<String>,
     /// Does any order refer to these products?
     pub references: Vec<ProductId>,
+    /// Keys of machines by id.
+    pub api_keys: Vec<ApiKeyId>,
     /// How many users and active administrators are there?
     pub census: bool,
     /// In which currency does the shop keep its prices?
@@ -42,6 +46,7 @@ impl Keys {
         self.usernames.extend(other.usernames);
         self.emails.extend(other.emails);
         self.references.extend(other.references);
+        self.api_keys.extend(other.api_keys);
         self.census |= other.census;
         self.currency |= other.currency;
         self.secret_mark |= other.secret_mark;
@@ -59,11 +64,13 @@ pub struct NextIds {
     pub item: i64,
     /// The next user's.
     pub user: i64,
+    /// The next key's.
+    pub api_key: i64,
 }
 
 impl Default for NextIds {
     fn default() -> Self {
-        Self { product: 1, order: 1, item: 1, user: 1 }
+        Self { product: 1, order: 1, item: 1, user: 1, api_key: 1 }
     }
 }
 
@@ -100,6 +107,8 @@ pub struct Snapshot {
     pub emails: HashMap<String, Option<UserId>>,
     /// Products that orders refer to, for the loaded references.
     pub references: HashMap<ProductId, bool>,
+    /// Loaded keys of machines.
+    pub api_keys: HashMap<ApiKeyId, Option<ApiKey>>,
     /// Numbers about all users, if loaded.
     pub census: Option<Census>,
     /// The shop's currency, if loaded: `Some(None)` when the shop was never opened.
@@ -140,6 +149,12 @@ impl Snapshot {
     #[must_use]
     pub fn order(&self, id: OrderId) -> Option<&Order> {
         loaded!(self.orders, &id, "order")
+    }
+
+    /// A loaded key of a machine.
+    #[must_use]
+    pub fn api_key(&self, id: ApiKeyId) -> Option<&ApiKey> {
+        loaded!(self.api_keys, &id, "API key")
     }
 
     /// The owner of a loaded SKU.
@@ -197,6 +212,20 @@ impl Snapshot {
             Change::PutOrder(order) => self.put_order(order),
             Change::OpenShop { currency } => self.currency = Some(Some(currency.clone())),
             Change::NoteSecret { mark } => self.secret_mark = Some(Some(mark.clone())),
+            Change::PutApiKey(key) => {
+                self.next.api_key = self.next.api_key.max(key.id.0 + 1);
+                self.api_keys.insert(key.id, Some(key.clone()));
+            }
+            Change::RevokeApiKeysOf { user_id, at_us } => {
+                for key in self.api_keys.values_mut().flatten().filter(|key| key.maker_id == *user_id) {
+                    key.revoked_at_us.get_or_insert(*at_us);
+                }
+            }
+            Change::NoteApiKeyUse { id, at_us } => {
+                if let Some(key) = self.api_keys.get_mut(id).and_then(Option::as_mut) {
+                    key.last_used_at_us = key.last_used_at_us.max(Some(*at_us));
+                }
+            }
             Change::ForgetAnswers { .. } => {}
         }
     }

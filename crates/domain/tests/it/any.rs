@@ -1,10 +1,10 @@
 //! Any command as one type, and what its outcome shows of the shop.
 
 use domain::{
-    AdjustStock, ChangeOrder, Command, Context, CreateProduct, CreateUser, DeleteProduct, Deleted, Effects,
-    ForgetAnswers, Keys, NoteSecret, OpenShop, Order, OrderChanged, OrderPlaced, PlaceOrder,
-    ProductWithStock, Rejection, RestoreProduct, RevokeSessions, SetPassword, Snapshot, ToggleProduct,
-    UpdateProduct, UpdateUser, User,
+    AdjustStock, ApiKey, ChangeOrder, Command, Context, CreateApiKey, CreateProduct, CreateUser,
+    DeleteProduct, Deleted, Effects, ForgetAnswers, Keys, NoteApiKeyUse, NoteSecret, OpenShop, Order,
+    OrderChanged, OrderPlaced, PlaceOrder, ProductWithStock, Rejection, RestoreProduct, RevokeApiKey,
+    RevokeSessions, SetPassword, Snapshot, ToggleProduct, UpdateProduct, UpdateUser, User,
 };
 
 use crate::shop::{Shop, ensure};
@@ -15,6 +15,7 @@ pub(crate) enum Shown {
     Order { order: Order, user_name: Option<String> },
     Product(ProductWithStock),
     User(User),
+    ApiKey(ApiKey),
 }
 
 /// What an outcome shows of the shop.
@@ -74,6 +75,12 @@ impl Shows for User {
     }
 }
 
+impl Shows for ApiKey {
+    fn shown(&self) -> Vec<Shown> {
+        vec![Shown::ApiKey(self.clone())]
+    }
+}
+
 impl Shows for () {
     fn shown(&self) -> Vec<Shown> {
         Vec::new()
@@ -103,6 +110,10 @@ pub(crate) fn check_shown(shop: &Shop, verdict: &Verdict) -> Result<(), String> 
                 let stored = (shop.products.get(&product.product.id), shop.levels.get(&product.product.id));
                 let shown = (Some(&product.product), Some(&product.level));
                 ensure!(stored == shown, "shown {product:?}, stored {stored:?}");
+            }
+            Shown::ApiKey(key) => {
+                let stored = shop.api_keys.get(&key.id);
+                ensure!(stored == Some(key), "shown {key:?}, stored {stored:?}");
             }
             Shown::User(user) => {
                 let stored = shop.users.get(&user.id);
@@ -160,14 +171,17 @@ macro_rules! any_command {
 any_command!(
     AdjustStock,
     ChangeOrder,
+    CreateApiKey,
     CreateProduct,
     CreateUser,
     DeleteProduct,
     ForgetAnswers,
+    NoteApiKeyUse,
     NoteSecret,
     OpenShop,
     PlaceOrder,
     RestoreProduct,
+    RevokeApiKey,
     RevokeSessions,
     SetPassword,
     ToggleProduct,
@@ -181,16 +195,21 @@ impl std::fmt::Debug for Any {
         match self {
             Self::AdjustStock(command) => command.fmt(f),
             Self::ChangeOrder(command) => command.fmt(f),
+            Self::CreateApiKey(CreateApiKey { name, role, scopes, life_days, .. }) => {
+                write!(f, "CreateApiKey {{ {name:?} {role:?} {scopes:?} {life_days} }}")
+            }
             Self::CreateProduct(command) => command.fmt(f),
             Self::CreateUser(CreateUser { username, email, role, .. }) => {
                 write!(f, "CreateUser {{ {username:?} {email:?} {role:?} }}")
             }
             Self::DeleteProduct(command) => command.fmt(f),
             Self::ForgetAnswers(command) => command.fmt(f),
+            Self::NoteApiKeyUse(command) => command.fmt(f),
             Self::NoteSecret(command) => command.fmt(f),
             Self::OpenShop(command) => command.fmt(f),
             Self::PlaceOrder(command) => command.fmt(f),
             Self::RestoreProduct(command) => command.fmt(f),
+            Self::RevokeApiKey(command) => command.fmt(f),
             Self::RevokeSessions(command) => command.fmt(f),
             Self::SetPassword(SetPassword { user_id, seen_generation, .. }) => {
                 write!(f, "SetPassword {{ {user_id:?} {seen_generation:?} }}")

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Census, Change, Effects, Keys, Movement, NextIds, Order, OrderId, OrderState, Product, ProductId,
-    RecordedEvent, Role, Snapshot, StockLevel, User, UserId,
+    ApiKey, ApiKeyId, Census, Change, Effects, Keys, Movement, NextIds, Order, OrderId, OrderState, Product,
+    ProductId, RecordedEvent, Role, Snapshot, StockLevel, User, UserId,
 };
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,6 +15,7 @@ pub(crate) struct Shop {
     pub(crate) products: BTreeMap<ProductId, Product>,
     pub(crate) levels: BTreeMap<ProductId, StockLevel>,
     pub(crate) orders: BTreeMap<OrderId, Order>,
+    pub(crate) api_keys: BTreeMap<ApiKeyId, ApiKey>,
     pub(crate) currency: Option<String>,
     pub(crate) secret_mark: Option<String>,
     pub(crate) ledger: Vec<Movement>,
@@ -70,6 +71,9 @@ impl Shop {
             let mut items = self.orders.values().flat_map(|order| &order.items);
             snapshot.references.insert(*id, items.any(|item| item.product_id == *id));
         }
+        for id in &keys.api_keys {
+            snapshot.api_keys.insert(*id, self.api_keys.get(id).cloned());
+        }
         snapshot.census = keys.census.then(|| self.census());
         snapshot.currency = keys.currency.then(|| self.currency.clone());
         snapshot.secret_mark = keys.secret_mark.then(|| self.secret_mark.clone());
@@ -117,6 +121,21 @@ impl Shop {
                 Change::NoteSecret { mark } => {
                     ensure!(self.secret_mark.as_ref() != Some(mark), "noted twice");
                     self.secret_mark = Some(mark.clone());
+                }
+                Change::PutApiKey(key) => {
+                    if self.api_keys.insert(key.id, key.clone()).is_none() {
+                        number(None, 1, key.id.0, &mut self.next.api_key)?;
+                    }
+                }
+                Change::RevokeApiKeysOf { user_id, at_us } => {
+                    for key in self.api_keys.values_mut().filter(|key| key.maker_id == *user_id) {
+                        key.revoked_at_us = key.revoked_at_us.or(Some(*at_us));
+                    }
+                }
+                Change::NoteApiKeyUse { id, at_us } => {
+                    if let Some(key) = self.api_keys.get_mut(id) {
+                        key.last_used_at_us = key.last_used_at_us.max(Some(*at_us));
+                    }
                 }
                 Change::ForgetAnswers { .. } => {}
             }

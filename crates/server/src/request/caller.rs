@@ -77,7 +77,7 @@ fn request_id(parts: &Parts) -> RequestId {
 async fn by_token(parts: &Parts, app: &App) -> Result<Option<Caller>, Problem> {
     let Some(token) = bearer(parts)? else { return Ok(None) };
     let (user_id, session) = session(app, TokenKind::Access, token).await?;
-    let actor = Actor { user_id: Some(user_id), role: session.role };
+    let actor = Actor { user_id: Some(user_id), role: session.role, key: None };
     Ok(Some(Caller { actor, request_id: request_id(parts) }))
 }
 
@@ -106,7 +106,7 @@ fn anonymous(parts: &Parts, app: &App, role: Role) -> Result<Caller, Problem> {
     {
         return Err(Problem::foreign_page());
     }
-    Ok(Caller { actor: Actor { user_id: None, role }, request_id: request_id(parts) })
+    Ok(Caller { actor: Actor { user_id: None, role, key: None }, request_id: request_id(parts) })
 }
 
 impl FromRequestParts<App> for Caller {

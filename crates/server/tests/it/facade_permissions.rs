@@ -152,8 +152,8 @@ impl<'a> Shop<'a> {
             status: Status::Pending,
             customs: PlacingCustoms::default(),
         };
-        let actor = Actor { user_id: None, role: Role::Customer };
-        let context = Context { actor, now_us: clock::now_us(), request_id: Arc::from("r") };
+        let actor = Actor { user_id: None, role: Role::Customer, key: None };
+        let context = Context { actor, now_us: clock::now_us(), request_id: Arc::from("r"), source: None };
         match self.app.app.execute(command, context, None).await {
             Ok(Answered::Decided(Ok(placed))) => placed.order.id.0,
             _ => panic!("no order"),

@@ -142,8 +142,12 @@ where
     C: Command + Send + 'static,
     C::Outcome: Send + 'static,
 {
-    let context =
-        domain::Context { actor: Actor::SYSTEM, now_us: clock::now_us(), request_id: Arc::from("cli") };
+    let context = domain::Context {
+        actor: Actor::SYSTEM,
+        now_us: clock::now_us(),
+        request_id: Arc::from("cli"),
+        source: None,
+    };
     match app.execute(command, context, None).await? {
         Answered::Decided(decided) => Ok(decided),
         Answered::Kept { .. } => Err(anyhow::anyhow!("an answer was kept for a command without a key")),

@@ -59,7 +59,8 @@ mod tests {
     use super::AddSampleStocks;
 
     fn added_to(next: NextIds) -> (usize, Vec<Change>) {
-        let context = Context { actor: Actor::SYSTEM, now_us: 1, request_id: Arc::from("test") };
+        let context =
+            Context { actor: Actor::SYSTEM, now_us: 1, request_id: Arc::from("test"), source: None };
         let snapshot = Snapshot { next, ..Snapshot::default() };
         let decision = AddSampleStocks.decide(&snapshot, &context).unwrap();
         (decision.outcome, decision.effects.changes)

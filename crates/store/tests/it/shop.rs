@@ -128,7 +128,7 @@ impl Shop {
 
     pub(crate) fn context_of(&self, actor: Actor) -> Context {
         let now_us = self.now_us.fetch_add(1, Ordering::Relaxed);
-        Context { actor, now_us, request_id: format!("request-{now_us}").into() }
+        Context { actor, now_us, request_id: format!("request-{now_us}").into(), source: None }
     }
 
     pub(crate) fn context(&self) -> Context {
@@ -214,7 +214,7 @@ impl Shop {
 }
 
 pub(crate) fn actor(user: &User) -> Actor {
-    Actor { user_id: Some(user.id), role: user.role }
+    Actor { user_id: Some(user.id), role: user.role, key: None }
 }
 
 pub(crate) fn new_product(sku: &str, opening_stock: i64) -> CreateProduct {
