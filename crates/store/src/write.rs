@@ -10,6 +10,7 @@ use std::time::Duration;
 use domain::{Keys, Snapshot};
 use tokio::time::Instant;
 
+use crate::audit::Author;
 use crate::driver::{Cell, Dialect, Row, Rows, Transaction};
 use crate::flush::Pending;
 use crate::job::{ANSWER_LIFE_US, IdempotencyKey, Job, KeptAnswer, Verdict};
@@ -265,7 +266,8 @@ fn decide_one<J: Job + ?Sized>(
         return verdict;
     }
     if let Some(effects) = job.decide(snapshot) {
-        pending.take(snapshot, effects);
+        let author = Author::of(job.context(), || job.word());
+        pending.take(snapshot, effects, author);
     }
     if let Some(key) = job.idempotency().cloned() {
         let answer = job.answer();

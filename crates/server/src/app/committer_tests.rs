@@ -49,6 +49,10 @@ impl Faulty {
 impl Command for Faulty {
     type Outcome = ProductWithStock;
 
+    fn word(&self) -> &'static str {
+        self.product.word()
+    }
+
     fn keys(&self, context: &Context) -> Keys {
         self.stumble(Fault::Keys);
         self.product.keys(context)

@@ -14,6 +14,10 @@ impl Command for AddSampleStocks {
     /// How many were added.
     type Outcome = usize;
 
+    fn word(&self) -> &'static str {
+        "shop.add_samples"
+    }
+
     fn keys(&self, context: &Context) -> Keys {
         let mut keys = Keys::default();
         for stock in stocks() {

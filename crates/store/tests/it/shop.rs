@@ -47,6 +47,14 @@ impl<C: Command + Send> Job for Task<C>
 where
     C::Outcome: Send,
 {
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn word(&self) -> &'static str {
+        self.command.word()
+    }
+
     fn keys(&self) -> Keys {
         self.command.keys(&self.context)
     }
@@ -131,6 +139,11 @@ impl Shop {
         Context { actor, now_us, request_id: format!("request-{now_us}").into(), source: None }
     }
 
+    /// As it comes over the wire, from an address.
+    pub(crate) fn context_from(&self, actor: Actor, source: &str) -> Context {
+        Context { source: Some(source.into()), ..self.context_of(actor) }
+    }
+
     pub(crate) fn context(&self) -> Context {
         self.context_of(Actor::SYSTEM)
     }
@@ -163,6 +176,23 @@ impl Shop {
     {
         let mut batch = Batch::default();
         let ticket = batch.add(self.context_of(actor), command);
+        self.decide(batch).await;
+        ticket.get()
+    }
+
+    /// Runs a command that came from an address.
+    pub(crate) async fn run_from<C>(
+        &self,
+        actor: Actor,
+        source: &str,
+        command: C,
+    ) -> Result<C::Outcome, Rejection>
+    where
+        C: Command + Send + 'static,
+        C::Outcome: Send + 'static,
+    {
+        let mut batch = Batch::default();
+        let ticket = batch.add(self.context_from(actor, source), command);
         self.decide(batch).await;
         ticket.get()
     }

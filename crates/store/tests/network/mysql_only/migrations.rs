@@ -9,12 +9,14 @@ use tokio::time::sleep;
 
 use super::cut;
 
-const SCRIPTS: [&str; 5] = [
+const SCRIPTS: [&str; 7] = [
     include_str!("../../../migrations/0001_initial.sql"),
     include_str!("../../../migrations/0002_batch_sequence.sql"),
     include_str!("../../../migrations/0003_products_by_name.sql"),
     include_str!("../../../migrations/0004_orders_at_scale.sql"),
     include_str!("../../../migrations/0005_product_search.sql"),
+    include_str!("../../../migrations/0007_api_keys.sql"),
+    include_str!("../../../migrations/0008_audit.sql"),
 ];
 
 /// The statements of all migrations.
@@ -73,7 +75,7 @@ async fn a_migration_that_was_killed_after_any_statement_goes_on() {
             transaction.execute_dynamic(&sql, &[]).await.unwrap();
         }
         transaction.commit().await.unwrap();
-        assert_eq!(database.missing_migrations().await.unwrap(), 5);
+        assert_eq!(database.missing_migrations().await.unwrap(), 7);
         assert_eq!(database.migrate(1).await.unwrap().len(), 5, "after {done}");
         assert_eq!(schema(&place).await, expected, "after {done}");
     }
