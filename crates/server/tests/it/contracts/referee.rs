@@ -50,6 +50,7 @@ impl<'a> Referee<'a> {
                 actor: Actor { user_id: None, role: Role::Admin, key: None },
                 now_us: clock::now_us(),
                 request_id: Arc::from("r"),
+                source: None,
             };
             let command = CreateUser {
                 username: format!("{who:?}"),
