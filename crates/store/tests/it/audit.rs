@@ -193,17 +193,11 @@ async fn nothing_that_staff_do_is_forgotten() {
     assert_eq!(untold(&shop, &audited).await, Vec::<String>::new());
     let told: BTreeSet<_> = log(&shop).await.into_iter().map(|entry| entry.request_id).collect();
     assert_eq!(told, audited, "all of theirs, and nothing of the customers'");
-    // The control: a log that misses the lines of any one request is noticed.
+    // The control: a log that misses the lines of one request, whichever it is, is noticed.
     for request in &audited {
-        let shop = Shop::new().await;
-        let audited = one_of_each(&shop).await;
-        shop.sabotage(&format!("DELETE FROM audit WHERE request_id = '{request}'")).await;
-        let missed = untold(&shop, &audited).await;
-        assert_eq!(missed, [request.clone()]);
-        // A database for each would take long where it is a server; these requests are all of a kind.
-        if request.ends_with('7') {
-            break;
-        }
+        shop.sabotage(&format!("UPDATE audit SET request_id = '-' WHERE request_id = '{request}'")).await;
+        assert_eq!(untold(&shop, &audited).await, std::slice::from_ref(request));
+        shop.sabotage(&format!("UPDATE audit SET request_id = '{request}' WHERE request_id = '-'")).await;
     }
 }
 
