@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Context, Event, MovementKind, Order, OrderId, Product, ProductId, RecordedEvent, Rejection, Snapshot,
-    StockLevel, User, UserId,
+    ApiKey, ApiKeyId, Context, Event, MovementKind, Order, OrderId, Product, ProductId, RecordedEvent,
+    Rejection, Snapshot, StockLevel, User, UserId,
 };
 
 /// A row that takes the place of an older one, or is new.
@@ -29,6 +29,22 @@ pub enum Change {
     NoteSecret {
         /// What the secret can be told by, and not be guessed from.
         mark: String,
+    },
+    /// The key as it is now.
+    PutApiKey(ApiKey),
+    /// All keys that this user has made are revoked, unless they are already.
+    RevokeApiKeysOf {
+        /// Their maker.
+        user_id: UserId,
+        /// Microseconds since 1970 UTC.
+        at_us: i64,
+    },
+    /// The key was used.
+    NoteApiKeyUse {
+        /// The key.
+        id: ApiKeyId,
+        /// Microseconds since 1970 UTC.
+        at_us: i64,
     },
     /// Answers kept for repeated requests before this time are forgotten.
     ForgetAnswers {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{OrderId, ProductId, Status, UserId};
+use crate::{ApiKeyId, OrderId, ProductId, Status, UserId};
 
 /// A fact within an event's payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,6 +145,16 @@ pub enum Event {
         /// The user.
         user_id: UserId,
     },
+    /// A key for a machine was made.
+    ApiKeyCreated {
+        /// The key.
+        api_key_id: ApiKeyId,
+    },
+    /// A key was revoked.
+    ApiKeyRevoked {
+        /// The key.
+        api_key_id: ApiKeyId,
+    },
 }
 
 impl Event {
@@ -171,6 +181,8 @@ impl Event {
             Self::UserUpdated { .. } => "user_updated",
             Self::PasswordChanged { .. } => "password_changed",
             Self::SessionsRevoked { .. } => "sessions_revoked",
+            Self::ApiKeyCreated { .. } => "api_key_created",
+            Self::ApiKeyRevoked { .. } => "api_key_revoked",
         }
     }
 
@@ -246,6 +258,9 @@ impl Event {
                     facts.push(("reason", Fact::Text("expired".to_owned())));
                 }
                 facts
+            }
+            Self::ApiKeyCreated { api_key_id } | Self::ApiKeyRevoked { api_key_id } => {
+                vec![("api_key_id", Fact::Int(api_key_id.0))]
             }
             Self::UserCreated { role, .. } => vec![("role", Fact::Text(role.word().to_owned()))],
             _ => Vec::new(),

@@ -16,6 +16,8 @@ ids! {
     ProductId,
     /// Identifies an order.
     OrderId,
+    /// Identifies a machine's key.
+    ApiKeyId,
     /// Identifies one item of an order; unique over all orders.
     ItemId,
 }

@@ -1,6 +1,9 @@
 //! The things of the shop as the rules see them.
 
-use crate::{AllocateAt, Fulfilment, ItemId, OrderId, OrderState, Payment, ProductId, Role, Status, UserId};
+use crate::{
+    AllocateAt, ApiKeyId, Fulfilment, ItemId, OrderId, OrderState, Payment, ProductId, Role, Scope, Status,
+    UserId,
+};
 
 /// A person or program with an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +44,31 @@ impl User {
 #[must_use]
 pub fn username_key(username: &str) -> String {
     username.to_lowercase()
+}
+
+/// The key of a machine that works for the shop. The key itself is shown once and kept nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Identifier.
+    pub id: ApiKeyId,
+    /// What it is for, in the words of whoever made it.
+    pub name: String,
+    /// SHA-256 of the key, in hexadecimal digits.
+    pub digest: String,
+    /// What the machine may do at most: staff or administrator.
+    pub role: Role,
+    /// What it is good for within that role; no word twice.
+    pub scopes: Vec<Scope>,
+    /// The administrator who made it. It is worth nothing when they are one no more.
+    pub maker_id: UserId,
+    /// Creation, microseconds since 1970 UTC.
+    pub created_at_us: i64,
+    /// From then on it is worth nothing, microseconds since 1970 UTC.
+    pub expires_at_us: i64,
+    /// When it was revoked.
+    pub revoked_at_us: Option<i64>,
+    /// When it was used, to the minute or so.
+    pub last_used_at_us: Option<i64>,
 }
 
 /// A product of the catalogue; its stock is a [`StockLevel`].

@@ -1,6 +1,6 @@
 //! Why a command was refused: a closed set of facts that carry data, not text.
 
-use crate::{OrderId, ProductId, Status, UserId};
+use crate::{ApiKeyId, OrderId, ProductId, Status, UserId};
 
 /// A product of which there is too little.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub enum Denial {
     GrantRole,
     /// Only an administrator activates or deactivates accounts.
     SetActive,
+    /// Only a person may do this, not a machine with a key.
+    Machine,
 }
 
 /// What a refused command was short of, and what expired orders may still hold.
@@ -61,6 +63,8 @@ pub enum Rejection {
     OrderNotFound(OrderId),
     /// No such user, or none of the caller's business.
     UserNotFound(UserId),
+    /// No such key, or none of the caller's business.
+    ApiKeyNotFound(ApiKeyId),
     /// The SKU belongs to another product.
     SkuTaken(String),
     /// SKUs of the form `SKU-<number>` are made from ids and cannot be chosen.
@@ -175,6 +179,7 @@ impl Rejection {
             Self::ProductsNotFound(_) => "PRODUCT_NOT_FOUND",
             Self::OrderNotFound(_) => "ORDER_NOT_FOUND",
             Self::UserNotFound(_) => "USER_NOT_FOUND",
+            Self::ApiKeyNotFound(_) => "API_KEY_NOT_FOUND",
             Self::SkuTaken(_) => "SKU_TAKEN",
             Self::NameTaken(_) => "NAME_TAKEN",
             Self::SkuReserved(_)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::{Change, Holds, Order, OrderId, Product, ProductId, StockLevel, User, UserId, username_key};
+use crate::{ApiKey, ApiKeyId, Change, Holds, Order, OrderId, Product, ProductId, StockLevel, User, UserId, username_key};
 
 /// The rows a command wants to see. Duplicates are harmless.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Keys {
     pub references: Vec<ProductId>,
     /// What do the open orders of these users hold?
     pub holds: Vec<UserId>,
+    /// Keys of machines by id.
+    pub api_keys: Vec<ApiKeyId>,
     /// How many users and active administrators are there?
     pub census: bool,
     /// In which currency does the shop keep its prices?
@@ -45,6 +47,7 @@ impl Keys {
         self.emails.extend(other.emails);
         self.references.extend(other.references);
         self.holds.extend(other.holds);
+        self.api_keys.extend(other.api_keys);
         self.census |= other.census;
         self.currency |= other.currency;
         self.secret_mark |= other.secret_mark;
@@ -62,11 +65,13 @@ pub struct NextIds {
     pub item: i64,
     /// The next user's.
     pub user: i64,
+    /// The next key's.
+    pub api_key: i64,
 }
 
 impl Default for NextIds {
     fn default() -> Self {
-        Self { product: 1, order: 1, item: 1, user: 1 }
+        Self { product: 1, order: 1, item: 1, user: 1, api_key: 1 }
     }
 }
 
@@ -105,6 +110,8 @@ pub struct Snapshot {
     pub references: HashMap<ProductId, bool>,
     /// What the open orders of the loaded users hold.
     pub holds: HashMap<UserId, Holds>,
+    /// Loaded keys of machines.
+    pub api_keys: HashMap<ApiKeyId, Option<ApiKey>>,
     /// Numbers about all users, if loaded.
     pub census: Option<Census>,
     /// The shop's currency, if loaded: `Some(None)` when the shop was never opened.
@@ -145,6 +152,12 @@ impl Snapshot {
     #[must_use]
     pub fn order(&self, id: OrderId) -> Option<&Order> {
         loaded!(self.orders, &id, "order")
+    }
+
+    /// A loaded key of a machine.
+    #[must_use]
+    pub fn api_key(&self, id: ApiKeyId) -> Option<&ApiKey> {
+        loaded!(self.api_keys, &id, "API key")
     }
 
     /// The owner of a loaded SKU.
@@ -211,6 +224,20 @@ impl Snapshot {
             Change::PutOrder(order) => self.put_order(order),
             Change::OpenShop { currency } => self.currency = Some(Some(currency.clone())),
             Change::NoteSecret { mark } => self.secret_mark = Some(Some(mark.clone())),
+            Change::PutApiKey(key) => {
+                self.next.api_key = self.next.api_key.max(key.id.0 + 1);
+                self.api_keys.insert(key.id, Some(key.clone()));
+            }
+            Change::RevokeApiKeysOf { user_id, at_us } => {
+                for key in self.api_keys.values_mut().flatten().filter(|key| key.maker_id == *user_id) {
+                    key.revoked_at_us.get_or_insert(*at_us);
+                }
+            }
+            Change::NoteApiKeyUse { id, at_us } => {
+                if let Some(key) = self.api_keys.get_mut(id).and_then(Option::as_mut) {
+                    key.last_used_at_us = key.last_used_at_us.max(Some(*at_us));
+                }
+            }
             Change::ForgetAnswers { .. } => {}
         }
     }

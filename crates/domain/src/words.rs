@@ -39,6 +39,22 @@ words! {
 }
 
 words! {
+    /// What a machine's key is good for, within its role.
+    Scope {
+        /// Look at everything but accounts, keys and the audit log.
+        Read = "read",
+        /// Place orders and move them along.
+        Orders = "orders",
+        /// Change stock levels.
+        Stock = "stock",
+        /// Edit products.
+        Catalogue = "catalogue",
+        /// Look at and edit the accounts of customers, and look at the audit log.
+        Users = "users",
+    }
+}
+
+words! {
     /// When an order takes its stock; fixed when the order is made.
     AllocateAt {
         /// When the order is placed.

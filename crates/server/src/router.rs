@@ -10,16 +10,16 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{
     Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityScheme,
 };
-use utoipa::{OpenApi, ToSchema};
+use utoipa::{IntoResponses as _, OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api;
 use crate::app::App;
 use crate::compat;
-use crate::http::problem::{FieldError, Problem, ProblemBody, Unavailable};
+use crate::http::problem::{FieldError, Forbidden, Problem, ProblemBody, Unavailable};
 use crate::http::{docs, metrics, middleware};
-use crate::request::Staff;
+use crate::request::{READ, Staff};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -71,7 +71,7 @@ async fn readyz(State(app): State<App>) -> Result<Response, Problem> {
     security((), ("bearer" = []), ("password" = [])),
     responses((status = 200, description = "The numbers", body = String,
         content_type = "application/openmetrics-text"),
-        crate::http::problem::Unauthenticated, crate::http::problem::Forbidden))]
+        crate::http::problem::Unauthenticated, Forbidden))]
 #[expect(dead_code, reason = "describes the route that http::metrics brings")]
 fn metrics_route() {}
 
@@ -88,6 +88,7 @@ fn described() -> (Router<App>, Document) {
     document.merge(MetricsDocument::openapi());
     api::describe(&mut document);
     docs::unfill_optional_parameters(&mut document);
+    docs::tell_of_scopes(&mut document, &Forbidden::responses());
     let mut flow = Password::new(format!("{}/auth/login", api::PREFIX), Scopes::new());
     flow.refresh_url = None;
     let components = document.components.get_or_insert_default();
@@ -122,7 +123,7 @@ pub fn build(app: &App) -> Result<Router, serde_json::Error> {
     let checker = app.clone();
     let check = move |mut parts: axum::http::request::Parts| {
         let app = checker.clone();
-        async move { Staff::from_request_parts(&mut parts, &app).await.map(drop) }
+        async move { Staff::<READ>::from_request_parts(&mut parts, &app).await.map(drop) }
     };
     let router = router
         .with_state(app.clone())

@@ -103,7 +103,8 @@ impl Overdue {
                 let decided = ExpireOrders { order_ids }.decide(snapshot, &context);
                 let decision =
                     decided.map_err(|_| StoreError::decode("an expired order cannot give back"))?;
-                pending.take(snapshot, decision.effects);
+                // The system's work is told by the ledger and the events.
+                pending.take(snapshot, decision.effects, None);
                 return Ok(true);
             }
             if now_us < self.known_before_us || self.next_look > LAST_LOOK {

@@ -9,6 +9,8 @@ use domain::{
 };
 
 use crate::StoreError;
+use crate::api_keys::Keyring;
+use crate::audit::{self, Author, Watch};
 use crate::catalogue::Catalogue;
 use crate::driver::{Cell, Rows, Sets, Transaction};
 use crate::holds::HoldChanges;
@@ -51,13 +53,16 @@ pub(crate) struct Pending {
     open_shop: Option<String>,
     secret_mark: Option<String>,
     forget_before_us: Option<i64>,
+    keyring: Keyring,
+    audit: Vec<audit::Entry>,
     tells_done: bool,
 }
 
 impl Pending {
-    /// Takes a decision in and makes it visible to the commands that follow.
-    pub(crate) fn take(&mut self, snapshot: &mut Snapshot, effects: Effects) {
+    /// Takes a decision in and makes it visible to the commands that follow. What an `author` changes is audited.
+    pub(crate) fn take(&mut self, snapshot: &mut Snapshot, effects: Effects, author: Option<Author>) {
         self.tell_done();
+        let watch = author.map(|author| Watch::begin(author, snapshot, &effects.changes));
         for change in &effects.changes {
             if let Change::PutOrder(order) = change
                 && let Entry::Vacant(first) = self.orders.entry(order.id)
@@ -83,6 +88,9 @@ impl Pending {
                 Change::PutOrder(_) => {}
                 Change::OpenShop { currency } => self.open_shop = Some(currency.clone()),
                 Change::NoteSecret { mark } => self.secret_mark = Some(mark.clone()),
+                Change::PutApiKey(_) | Change::RevokeApiKeysOf { .. } | Change::NoteApiKeyUse { .. } => {
+                    self.keyring.note(change);
+                }
                 Change::ForgetAnswers { before_us } => {
                     self.forget_before_us = self.forget_before_us.max(Some(*before_us));
                 }
@@ -90,6 +98,7 @@ impl Pending {
         }
         self.movements.extend(effects.movements);
         self.events.extend(effects.events);
+        self.audit.extend(watch.into_iter().flat_map(|watch| watch.end(snapshot)));
     }
 
     /// Keeps an answer for repetitions of its request.
@@ -120,6 +129,8 @@ impl Pending {
             && self.open_shop.is_none()
             && self.secret_mark.is_none()
             && self.forget_before_us.is_none()
+            && self.keyring.is_empty()
+            && self.audit.is_empty()
     }
 
     /// Writes everything. `first` and `lines` are the counters as they were before the batch: rows with ids from
@@ -136,6 +147,7 @@ impl Pending {
         if let Some(before_us) = self.forget_before_us {
             forget(transaction, before_us).await?;
         }
+        self.keyring.revoke_all(transaction).await?;
         let mut sets = Sets::new();
         self.deletions(&mut sets, first);
         self.users(&mut sets, snapshot, first);
@@ -143,8 +155,10 @@ impl Pending {
         self.catalogue.grams(&mut sets, snapshot);
         self.catalogue.count(&mut sets, snapshot);
         self.orders(&mut sets, snapshot, first, sums);
+        self.keyring.write(&mut sets, snapshot, first);
         self.movements(&mut sets, lines);
         self.events(&mut sets, lines);
+        audit::write(&self.audit, &mut sets, lines.audit);
         self.answers(&mut sets);
         self.counters(&mut sets, snapshot, first, lines);
         self.meta(&mut sets);
@@ -185,7 +199,7 @@ impl Pending {
     fn latest_us(&self) -> i64 {
         let events = self.events.iter().map(|event| event.at_us);
         let answers = self.answers.values().map(|(key, _)| key.now_us);
-        events.chain(answers).chain(self.forget_before_us).max().unwrap_or(0)
+        events.chain(answers).chain(self.forget_before_us).chain(self.keyring.latest_us()).max().unwrap_or(0)
     }
 
     fn deletions(&self, sets: &mut Sets, first: domain::NextIds) {
@@ -351,8 +365,10 @@ impl Pending {
             ("order", first.order, next.order),
             ("item", first.item, next.item),
             ("user", first.user, next.user),
+            ("api_key", first.api_key, next.api_key),
             ("movement", lines.movement, lines.movement + count(self.movements.len())),
             ("event", lines.event, self.next_event(lines)),
+            ("audit", lines.audit, lines.audit + count(self.audit.len())),
         ];
         let mut rows = Rows::new();
         for (name, before, after) in counters {

@@ -12,7 +12,7 @@ pub const ANSWER_LIFE_US: i64 = 24 * 60 * 60 * 1_000_000;
 /// The key under which a request may be repeated without being carried out twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey {
-    /// Whose key it is: a user id, or 0 for the anonymous principal. Keys of different principals never meet.
+    /// Whose key it is: see [`domain::Actor::principal`]. Keys of different principals never meet.
     pub principal: i64,
     /// The key as the client chose it.
     pub key: String,
@@ -56,6 +56,12 @@ impl KeptAnswer {
 /// The writer may decide a job several times (a conflict means: once more from the start), so `decide` must
 /// replace whatever an earlier call left behind.
 pub trait Job: Send {
+    /// Who asks, when, in which request.
+    fn context(&self) -> &Context;
+
+    /// What the audit log calls the command; see [`domain::Command::word`].
+    fn word(&self) -> &'static str;
+
     /// The rows the command needs.
     fn keys(&self) -> Keys;
 

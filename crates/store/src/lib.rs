@@ -4,6 +4,8 @@
 //! whole shop to another database; [`driver`] is the narrow waist, the only module that names a database driver or a
 //! dialect.
 
+mod api_keys;
+mod audit;
 mod catalogue;
 pub mod copy;
 pub mod driver;
@@ -29,6 +31,7 @@ mod verify;
 mod views;
 mod write;
 
+pub use api_keys::digest_head;
 pub use error::{Cause, StoreError, Violation};
 pub use filling::Filling;
 pub use job::{ANSWER_LIFE_US, IdempotencyKey, Job, KeptAnswer, Verdict};
@@ -50,6 +53,7 @@ pub struct Store {
     markers: Arc<Markers>,
     retries: Arc<Retries>,
     sessions: Arc<Gather<Option<Session>>>,
+    key_sessions: Arc<Gather<Option<KeySession>>>,
     /// The number of the next event as the latest batch of this store left it: another one is found where another
     /// server had its turn since.
     next_event: Arc<AtomicI64>,
@@ -87,6 +91,7 @@ impl Store {
             markers: Arc::default(),
             retries: Arc::default(),
             sessions: Arc::default(),
+            key_sessions: Arc::default(),
             next_event: Arc::default(),
             was_refused: Arc::default(),
             ordered: None,

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use domain::{Census, Holds, Keys, NextIds, OrderId, ProductId, Snapshot, UserId};
+use domain::{ApiKeyId, Census, Holds, Keys, NextIds, OrderId, ProductId, Snapshot, UserId};
 
 use crate::StoreError;
 use crate::driver::{Cell, Row, Rows, Transaction, Value};
 use crate::flush::DEFAULT_LOCATION;
-use crate::rows::{self, item_columns, level_columns, order_columns, product_columns, user_columns};
+use crate::rows::{
+    self, api_key_columns, item_columns, level_columns, order_columns, product_columns, user_columns,
+};
 
 const COUNTERS: &str = "SELECT c.name, c.next FROM counters c ORDER BY c.name {for update}";
 const ORDERS: &str = concat!(
@@ -39,6 +41,11 @@ const USERS: &str = concat!(
     user_columns!(),
     " FROM users u WHERE u.id IN (SELECT r.id FROM {rows:id int} r) ORDER BY u.id {for update}"
 );
+const API_KEYS: &str = concat!(
+    "SELECT ",
+    api_key_columns!(),
+    " FROM api_keys k WHERE k.id IN (SELECT r.id FROM {rows:id int} r) ORDER BY k.id {for update}"
+);
 const SKU_OWNERS: &str =
     "SELECT p.sku, p.id FROM products p WHERE p.sku IN (SELECT r.sku FROM {rows:sku text} r)";
 const NAME_HOLDERS: &str = "SELECT p.name, p.id FROM products p \
@@ -60,6 +67,12 @@ const CURRENCY: &str = "SELECT m.value FROM meta m WHERE m.name = 'currency'";
 pub(crate) struct NextLines {
     pub(crate) movement: i64,
     pub(crate) event: i64,
+    pub(crate) audit: i64,
+}
+
+impl NextLines {
+    /// Nobody has asked for the counters.
+    const UNKNOWN: Self = Self { movement: 0, event: 0, audit: 0 };
 }
 
 /// A query and its parameters.
@@ -84,7 +97,7 @@ pub(crate) async fn load(
     beside: Vec<Query>,
 ) -> Result<Loaded, StoreError> {
     let mut snapshot = Snapshot::default();
-    let mut lines = NextLines { movement: 0, event: 0 };
+    let mut lines = NextLines::UNKNOWN;
     let mut plan = Plan::default();
     plan.ask(COUNTERS, Vec::new(), Take::Counters);
     let beside = complete(plan, transaction, &mut snapshot, &mut lines, keys, beside).await?;
@@ -101,7 +114,7 @@ pub(crate) async fn load_more(
 ) -> Result<Vec<Vec<Row>>, StoreError> {
     let keys = unknown(keys, loaded);
     // Asks for no counters, so there are no lines.
-    let mut lines = NextLines { movement: 0, event: 0 };
+    let mut lines = NextLines::UNKNOWN;
     complete(Plan::default(), transaction, loaded, &mut lines, keys, beside).await
 }
 
@@ -116,6 +129,7 @@ fn unknown(mut keys: Keys, loaded: &Snapshot) -> Keys {
     keys.emails.retain(|email| !loaded.emails.contains_key(email));
     keys.references.retain(|id| !loaded.references.contains_key(id));
     keys.holds.retain(|id| !loaded.holds.contains_key(id));
+    keys.api_keys.retain(|id| !loaded.api_keys.contains_key(id));
     keys.census &= loaded.census.is_none();
     keys.currency &= loaded.currency.is_none();
     keys.secret_mark &= loaded.secret_mark.is_none();
@@ -154,6 +168,7 @@ async fn complete(
         snapshot.holds.extend(keys.holds.iter().map(|id| (*id, Holds::default())));
         plan.ask(HOLDS, vec![ids], Take::Into(take_holds));
     }
+    plan.api_keys(snapshot, keys.api_keys)?;
     if keys.census {
         plan.ask(CENSUS, Vec::new(), Take::Into(take_census));
     }
@@ -231,6 +246,15 @@ impl Plan {
         Ok(())
     }
 
+    fn api_keys(&mut self, snapshot: &mut Snapshot, keys: Vec<ApiKeyId>) -> Result<(), StoreError> {
+        if !keys.is_empty() {
+            let ids: BTreeSet<_> = keys.iter().map(|id| id.0).collect();
+            self.ask(API_KEYS, vec![Rows::of_ints(ids).to_value()?], Take::Into(take_api_keys));
+            snapshot.api_keys.extend(keys.into_iter().map(|id| (id, None)));
+        }
+        Ok(())
+    }
+
     fn owners(
         &mut self,
         snapshot: &mut Snapshot,
@@ -290,8 +314,9 @@ fn counters(rows: Vec<Row>) -> Result<(NextIds, NextLines), StoreError> {
         order: next("order")?,
         item: next("item")?,
         user: next("user")?,
+        api_key: next("api_key")?,
     };
-    Ok((ids, NextLines { movement: next("movement")?, event: next("event")? }))
+    Ok((ids, NextLines { movement: next("movement")?, event: next("event")?, audit: next("audit")? }))
 }
 
 fn take_orders(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
@@ -334,6 +359,14 @@ fn take_users(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError>
     for mut row in rows {
         let user = rows::user(&mut row)?;
         snapshot.users.insert(user.id, Some(user));
+    }
+    Ok(())
+}
+
+fn take_api_keys(snapshot: &mut Snapshot, rows: Vec<Row>) -> Result<(), StoreError> {
+    for mut row in rows {
+        let key = rows::api_key(&mut row)?;
+        snapshot.api_keys.insert(key.id, Some(key));
     }
     Ok(())
 }
@@ -426,6 +459,7 @@ mod tests {
             (EMAIL_OWNERS, "SEARCH u USING COVERING INDEX sqlite_autoindex_users_2 (email=?)"),
             (REFERENCES, "SEARCH i EXISTS USING COVERING INDEX order_items_by_product (product_id=?)"),
             (HOLDS, "SEARCH h USING PRIMARY KEY (user_id=?)"),
+            (API_KEYS, "SEARCH k USING INTEGER PRIMARY KEY"),
             (SECRET_MARK, "SEARCH m USING PRIMARY KEY (name=?)"),
             (CURRENCY, "SEARCH m USING PRIMARY KEY (name=?)"),
         ] {

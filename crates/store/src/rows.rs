@@ -1,8 +1,8 @@
 //! How rows become the things of the shop, and the other way round.
 
 use domain::{
-    AllocateAt, Fulfilment, ItemId, Order, OrderId, OrderItem, OrderState, Payment, Product, ProductId, Role,
-    StockLevel, User, UserId,
+    AllocateAt, ApiKey, ApiKeyId, Fulfilment, ItemId, Order, OrderId, OrderItem, OrderState, Payment,
+    Product, ProductId, Role, Scope, StockLevel, User, UserId,
 };
 
 use crate::StoreError;
@@ -14,6 +14,14 @@ macro_rules! user_columns {
     () => {
         "u.id, u.username, u.email, u.full_name, u.role, u.password_hash, u.token_generation, u.is_active, \
          u.version, u.created_at_us, u.updated_at_us"
+    };
+}
+
+/// The columns of a machine's key, in the order that [`api_key`] reads them.
+macro_rules! api_key_columns {
+    () => {
+        "k.id, k.name, k.digest, k.role, k.scopes, k.maker_id, k.created_at_us, k.expires_at_us, k.revoked_at_us, \
+         k.last_used_at_us"
     };
 }
 
@@ -47,7 +55,7 @@ macro_rules! item_columns {
     };
 }
 
-pub(crate) use {item_columns, level_columns, order_columns, product_columns, user_columns};
+pub(crate) use {api_key_columns, item_columns, level_columns, order_columns, product_columns, user_columns};
 
 /// How many columns [`product`] reads; those of a level may follow.
 pub(crate) const PRODUCT_WIDTH: usize = 12;
@@ -73,6 +81,32 @@ pub(crate) fn user(row: &mut Row) -> Result<User, StoreError> {
         created_at_us: row.int(9)?,
         updated_at_us: row.int(10)?,
     })
+}
+
+pub(crate) fn api_key(row: &mut Row) -> Result<ApiKey, StoreError> {
+    api_key_at(row, 0)
+}
+
+/// Reads a key whose columns begin at `at`.
+pub(crate) fn api_key_at(row: &mut Row, at: usize) -> Result<ApiKey, StoreError> {
+    Ok(ApiKey {
+        id: ApiKeyId(row.int(at)?),
+        name: row.text(at + 1)?,
+        digest: row.text(at + 2)?,
+        role: word(row, at + 3, Role::from_word)?,
+        scopes: scopes(row.as_text(at + 4)?)?,
+        maker_id: UserId(row.int(at + 5)?),
+        created_at_us: row.int(at + 6)?,
+        expires_at_us: row.int(at + 7)?,
+        revoked_at_us: row.opt_int(at + 8)?,
+        last_used_at_us: row.opt_int(at + 9)?,
+    })
+}
+
+/// Scopes as they are stored: words with a space between them.
+fn scopes(text: &str) -> Result<Vec<Scope>, StoreError> {
+    let read = text.split_whitespace().map(Scope::from_word);
+    read.collect::<Option<_>>().ok_or_else(|| StoreError::decode("a scope is an unknown word"))
 }
 
 pub(crate) fn product(row: &mut Row) -> Result<Product, StoreError> {

@@ -183,6 +183,44 @@ pub(crate) static INSERT_EVENTS: TableRows = TableRows {
     ],
     key: &["id"],
 };
+/// The id first: it is the key, and all others change with an update.
+const API_KEYS: &[Column] = &[
+    int("id"),
+    text("name"),
+    text("digest"),
+    int("digest_head"),
+    text("role"),
+    text("scopes"),
+    int("maker_id"),
+    int("created_at_us"),
+    int("expires_at_us"),
+    int("revoked_at_us"),
+    int("last_used_at_us"),
+];
+pub(crate) static INSERT_API_KEYS: TableRows =
+    TableRows { table: "api_keys", columns: API_KEYS, key: &["id"] };
+pub(crate) static UPDATE_API_KEYS: UpdateRows =
+    UpdateRows { table: "api_keys", key: API_KEYS.split_at(1).0, set: &[int("revoked_at_us")] };
+pub(crate) static UPDATE_API_KEY_USE: UpdateRows =
+    UpdateRows { table: "api_keys", key: API_KEYS.split_at(1).0, set: &[int("last_used_at_us")] };
+pub(crate) static INSERT_AUDIT: TableRows = TableRows {
+    table: "audit",
+    columns: &[
+        int("id"),
+        int("at_us"),
+        text("action"),
+        text("kind"),
+        int("thing_id"),
+        int("actor_id"),
+        int("key_id"),
+        text("role"),
+        text("was"),
+        text("became"),
+        text("request_id"),
+        text("source"),
+    ],
+    key: &["id"],
+};
 pub(crate) static UPSERT_META: TableRows =
     TableRows { table: "meta", columns: &[text("name"), text("value")], key: &["name"] };
 pub(crate) static UPDATE_COUNTERS: UpdateRows =
@@ -219,6 +257,8 @@ mod tests {
             (&UPDATE_LEVELS, "SEARCH stock_levels USING PRIMARY KEY (product_id=? AND location_id=?)"),
             (&UPDATE_ORDERS, "SEARCH orders USING INTEGER PRIMARY KEY"),
             (&UPDATE_ITEMS, "SEARCH order_items USING PRIMARY KEY (order_id=? AND id=?)"),
+            (&UPDATE_API_KEYS, "SEARCH api_keys USING INTEGER PRIMARY KEY"),
+            (&UPDATE_API_KEY_USE, "SEARCH api_keys USING INTEGER PRIMARY KEY"),
             (&UPDATE_COUNTERS, "SEARCH counters USING PRIMARY KEY (name=?)"),
         ] {
             planner.check(&update_sql(rows), &[lookup]).await;

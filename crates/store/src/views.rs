@@ -1,6 +1,8 @@
 //! What reads answer with: plain values, filled without asking the rules.
 
-use domain::{MovementKind, Order, OrderId, ProductId, ProductWithStock, Role, Status, User, UserId};
+use domain::{
+    ApiKey, ApiKeyId, MovementKind, Order, OrderId, ProductId, ProductWithStock, Role, Status, User, UserId,
+};
 
 /// Where a page starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -269,6 +271,77 @@ pub struct Session {
     pub token_generation: i64,
 }
 
+/// What is looked at for each request with a machine's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeySession {
+    /// The key.
+    pub key: ApiKey,
+    /// The role of its maker now.
+    pub maker_role: Role,
+    /// Whether the account of its maker is active.
+    pub maker_is_active: bool,
+}
+
+/// Which lines of the audit log.
+#[derive(Debug, Clone)]
+pub struct AuditQuery {
+    /// By this user.
+    pub actor_id: Option<UserId>,
+    /// By the machine with this key.
+    pub key_id: Option<ApiKeyId>,
+    /// In which this was done.
+    pub action: Option<String>,
+    /// About this thing: its kind and its id.
+    pub thing: Option<(String, i64)>,
+    /// At this time or later, microseconds since 1970 UTC.
+    pub from_us: Option<i64>,
+    /// Before this time.
+    pub before_us: Option<i64>,
+    /// Which part; lines are sorted by time, the latest first.
+    pub page: Page,
+}
+
+impl AuditQuery {
+    /// Everything.
+    #[must_use]
+    pub const fn all(page: Page) -> Self {
+        Self { actor_id: None, key_id: None, action: None, thing: None, from_us: None, before_us: None, page }
+    }
+}
+
+/// A line of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditView {
+    /// Number of the line.
+    pub id: i64,
+    /// When, microseconds since 1970 UTC.
+    pub at_us: i64,
+    /// What was done.
+    pub action: String,
+    /// To what kind of thing.
+    pub kind: String,
+    /// To which.
+    pub thing_id: i64,
+    /// Who did it.
+    pub actor_id: Option<UserId>,
+    /// Their display name.
+    pub actor_name: Option<String>,
+    /// The key of the machine that did it.
+    pub key_id: Option<ApiKeyId>,
+    /// What the key is for.
+    pub key_name: Option<String>,
+    /// The role in which it was done.
+    pub role: Role,
+    /// What changed, as it was: a JSON object.
+    pub was: String,
+    /// The same as it became.
+    pub became: String,
+    /// The request.
+    pub request_id: String,
+    /// Where it came from.
+    pub source: Option<String>,
+}
+
 /// One thing that does not add up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discrepancy {
@@ -293,6 +366,9 @@ pub struct VerifyReport {
 
 /// Re-exported so that whoever reads a product finds its view here.
 pub type ProductView = ProductWithStock;
+
+/// A machine's key as it is read, digest included; the wire leaves that out.
+pub type ApiKeyView = ApiKey;
 
 /// A user as it is read, password hash included; the wire leaves that out.
 pub type UserView = User;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use domain::{Keys, Snapshot};
 use tokio::time::Instant;
 
+use crate::audit::Author;
 use crate::driver::{Cell, Dialect, Row, Rows, Transaction};
 use crate::expiry::{EARLIEST, Overdue};
 use crate::flush::Pending;
@@ -284,7 +285,8 @@ async fn decide_one<J: Job + ?Sized>(
         }
     };
     if let Some(effects) = effects {
-        pending.take(snapshot, effects);
+        let author = Author::of(job.context(), || job.word());
+        pending.take(snapshot, effects, author);
     }
     if let Some(key) = job.idempotency().cloned() {
         let answer = job.answer();

@@ -1,5 +1,6 @@
 //! Everything that can be asked of the shop, by subject.
 
+mod api_key;
 mod order_change;
 mod order_expire;
 mod order_place;
@@ -8,6 +9,7 @@ mod shop;
 mod stock;
 mod user;
 
+pub use api_key::{CreateApiKey, NoteApiKeyUse, RevokeApiKey};
 pub use order_change::{ChangeOrder, Customs, OrderChanged};
 pub use order_expire::ExpireOrders;
 pub use order_place::{OrderLine, OrderPlaced, PlaceOrder, PlacingCustoms, PlacingTerms};
@@ -24,6 +26,11 @@ use crate::{Context, Denial, Rejection};
 /// Refuses everybody but staff and administrators.
 fn require_staff(context: &Context) -> Result<(), Rejection> {
     if context.actor.is_staff() { Ok(()) } else { Err(Rejection::Forbidden(Denial::Role)) }
+}
+
+/// Refuses machines with a key: what is done here takes a person.
+const fn require_person(context: &Context) -> Result<(), Rejection> {
+    if context.actor.key.is_none() { Ok(()) } else { Err(Rejection::Forbidden(Denial::Machine)) }
 }
 
 /// Refuses a caller who had seen another version.

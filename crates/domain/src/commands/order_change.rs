@@ -44,6 +44,17 @@ pub struct OrderChanged {
 impl Command for ChangeOrder {
     type Outcome = OrderChanged;
 
+    fn word(&self) -> &'static str {
+        match self.wished() {
+            Some(Action::Confirm) => "order.confirm",
+            Some(Action::Pay) => "order.pay",
+            Some(Action::Ship) => "order.ship",
+            Some(Action::Deliver) => "order.deliver",
+            Some(Action::Cancel) => "order.cancel",
+            None => "order.change",
+        }
+    }
+
     fn keys(&self, _: &Context) -> Keys {
         Keys { orders: vec![self.order_id], ..Keys::default() }
     }

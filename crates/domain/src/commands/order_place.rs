@@ -123,6 +123,10 @@ impl PlaceOrder {
 impl Command for PlaceOrder {
     type Outcome = OrderPlaced;
 
+    fn word(&self) -> &'static str {
+        "order.place"
+    }
+
     fn keys(&self, context: &Context) -> Keys {
         Keys {
             users: self.owner(context).into_iter().collect(),

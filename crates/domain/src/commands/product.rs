@@ -102,6 +102,10 @@ impl CreateProduct {
 impl Command for CreateProduct {
     type Outcome = ProductWithStock;
 
+    fn word(&self) -> &'static str {
+        "product.create"
+    }
+
     fn keys(&self, _: &Context) -> Keys {
         let names = if self.unique_name { vec![self.name.clone()] } else { Vec::new() };
         Keys { skus: self.sku.iter().cloned().collect(), names, ..Keys::default() }
@@ -178,6 +182,10 @@ pub struct UpdateProduct {
 
 impl Command for UpdateProduct {
     type Outcome = ProductWithStock;
+
+    fn word(&self) -> &'static str {
+        "product.update"
+    }
 
     fn keys(&self, _: &Context) -> Keys {
         Keys { products: vec![self.product_id], skus: self.sku.iter().cloned().collect(), ..Keys::default() }
@@ -297,6 +305,10 @@ pub struct ToggleProduct {
 impl Command for ToggleProduct {
     type Outcome = ProductWithStock;
 
+    fn word(&self) -> &'static str {
+        "product.toggle"
+    }
+
     fn keys(&self, _: &Context) -> Keys {
         Keys { products: vec![self.product_id], ..Keys::default() }
     }
@@ -344,6 +356,10 @@ pub struct DeleteProduct {
 impl Command for DeleteProduct {
     type Outcome = Deleted;
 
+    fn word(&self) -> &'static str {
+        "product.delete"
+    }
+
     fn keys(&self, _: &Context) -> Keys {
         Keys { products: vec![self.product_id], references: vec![self.product_id], ..Keys::default() }
     }
@@ -387,6 +403,10 @@ pub struct RestoreProduct {
 
 impl Command for RestoreProduct {
     type Outcome = ProductWithStock;
+
+    fn word(&self) -> &'static str {
+        "product.restore"
+    }
 
     fn keys(&self, _: &Context) -> Keys {
         Keys { products: vec![self.product_id], ..Keys::default() }

@@ -14,6 +14,10 @@ pub struct OpenShop {
 impl Command for OpenShop {
     type Outcome = ();
 
+    fn word(&self) -> &'static str {
+        "shop.open"
+    }
+
     fn keys(&self, _: &Context) -> Keys {
         Keys { currency: true, ..Keys::default() }
     }
@@ -43,6 +47,10 @@ impl Command for NoteSecret {
     /// Whether another secret was noted before.
     type Outcome = bool;
 
+    fn word(&self) -> &'static str {
+        "shop.note_secret"
+    }
+
     fn keys(&self, _: &Context) -> Keys {
         Keys { secret_mark: true, ..Keys::default() }
     }
@@ -67,6 +75,10 @@ pub struct ForgetAnswers {
 
 impl Command for ForgetAnswers {
     type Outcome = ();
+
+    fn word(&self) -> &'static str {
+        "shop.forget_answers"
+    }
 
     fn keys(&self, _: &Context) -> Keys {
         Keys::default()

@@ -45,6 +45,10 @@ pub struct AdjustStock {
 impl Command for AdjustStock {
     type Outcome = Vec<ProductWithStock>;
 
+    fn word(&self) -> &'static str {
+        "stock.adjust"
+    }
+
     fn keys(&self, _: &Context) -> Keys {
         Keys { products: self.lines.iter().map(|line| line.product_id).collect(), ..Keys::default() }
     }

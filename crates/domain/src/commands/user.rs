@@ -1,6 +1,6 @@
 //! Commands on accounts.
 
-use super::require_version;
+use super::{require_person, require_version};
 use crate::{
     Change, Command, Context, Decision, Denial, Draft, Event, Keys, Rejection, Role, Snapshot, User, UserId,
     username_key,
@@ -24,6 +24,10 @@ pub struct CreateUser {
 impl Command for CreateUser {
     type Outcome = User;
 
+    fn word(&self) -> &'static str {
+        "user.create"
+    }
+
     fn keys(&self, _: &Context) -> Keys {
         Keys {
             usernames: vec![username_key(&self.username)],
@@ -36,7 +40,9 @@ impl Command for CreateUser {
     fn decide(&self, snapshot: &Snapshot, context: &Context) -> Result<Decision<User>, Rejection> {
         let first = snapshot.census().users == 0;
         let role = self.role.unwrap_or(if first { Role::Admin } else { Role::Customer });
-        if role != Role::Customer && !first && !context.actor.is_admin() {
+        // A machine that could make an administrator could have a key for more made by them.
+        let may_grant = context.actor.is_admin() && context.actor.key.is_none();
+        if role != Role::Customer && !first && !may_grant {
             return Err(Rejection::Forbidden(Denial::GrantRole));
         }
         if snapshot.username_owner(&username_key(&self.username)).is_some() {
@@ -85,6 +91,10 @@ pub struct UpdateUser {
 impl Command for UpdateUser {
     type Outcome = User;
 
+    fn word(&self) -> &'static str {
+        "user.update"
+    }
+
     fn keys(&self, _: &Context) -> Keys {
         Keys {
             users: vec![self.user_id],
@@ -121,8 +131,13 @@ impl Command for UpdateUser {
             return Err(Rejection::LastAdmin);
         }
         after.token_generation += i64::from(rights_changed);
+        let loses_rights = was_admin && !(after.is_active && after.role == Role::Admin);
         touch(&mut after, context);
         draft.put(Change::PutUser(after.clone()));
+        if loses_rights {
+            // For good: what leaked once must not come back to life with its maker's rights.
+            draft.put(Change::RevokeApiKeysOf { user_id: after.id, at_us: context.now_us });
+        }
         draft.record(Event::UserUpdated { user_id: after.id, version: after.version });
         Ok(draft.decide(after))
     }
@@ -130,6 +145,9 @@ impl Command for UpdateUser {
 
 impl UpdateUser {
     fn check_permission(&self, context: &Context, before: &User) -> Result<(), Rejection> {
+        if before.role != Role::Customer || self.role.is_some_and(|role| role != before.role) {
+            require_person(context)?;
+        }
         if context.actor.is_admin() {
             return Ok(());
         }
@@ -157,11 +175,16 @@ pub struct SetPassword {
 impl Command for SetPassword {
     type Outcome = User;
 
+    fn word(&self) -> &'static str {
+        "user.set_password"
+    }
+
     fn keys(&self, _: &Context) -> Keys {
         Keys { users: vec![self.user_id], ..Keys::default() }
     }
 
     fn decide(&self, snapshot: &Snapshot, context: &Context) -> Result<Decision<User>, Rejection> {
+        require_person(context)?;
         let before = visible(snapshot, context, self.user_id)?;
         if self.seen_generation.is_some_and(|seen| seen != before.token_generation) {
             return Err(Rejection::CredentialsChanged);
@@ -186,11 +209,16 @@ pub struct RevokeSessions {
 impl Command for RevokeSessions {
     type Outcome = ();
 
+    fn word(&self) -> &'static str {
+        "user.end_sessions"
+    }
+
     fn keys(&self, _: &Context) -> Keys {
         Keys { users: vec![self.user_id], ..Keys::default() }
     }
 
     fn decide(&self, snapshot: &Snapshot, context: &Context) -> Result<Decision<()>, Rejection> {
+        require_person(context)?;
         let mut after = visible(snapshot, context, self.user_id)?.clone();
         after.token_generation += 1;
         touch(&mut after, context);

@@ -1,10 +1,7 @@
 //! Any command as one type, and what its outcome shows of the shop.
 
 use domain::{
-    AdjustStock, ChangeOrder, Command, Context, CreateProduct, CreateUser, DeleteProduct, Deleted, Effects,
-    ExpireOrders, ForgetAnswers, Keys, NoteSecret, OpenShop, Order, OrderChanged, OrderId, OrderPlaced,
-    PlaceOrder, ProductWithStock, Rejection, RestoreProduct, RevokeSessions, SetPassword, Snapshot,
-    ToggleProduct, UpdateProduct, UpdateUser, User,
+    AdjustStock, ApiKey, ChangeOrder, Command, Context, CreateApiKey, CreateProduct, CreateUser, DeleteProduct, Deleted, Effects, ExpireOrders, ForgetAnswers, Keys, NoteApiKeyUse, NoteSecret, OpenShop, Order, OrderChanged, OrderId, OrderPlaced, PlaceOrder, ProductWithStock, Rejection, RestoreProduct, RevokeApiKey, RevokeSessions, SetPassword, Snapshot, ToggleProduct, UpdateProduct, UpdateUser, User,
 };
 
 use crate::shop::{Shop, ensure};
@@ -15,6 +12,7 @@ pub(crate) enum Shown {
     Order { order: Order, user_name: Option<String> },
     Product(ProductWithStock),
     User(User),
+    ApiKey(ApiKey),
 }
 
 /// What an outcome shows of the shop.
@@ -74,6 +72,12 @@ impl Shows for User {
     }
 }
 
+impl Shows for ApiKey {
+    fn shown(&self) -> Vec<Shown> {
+        vec![Shown::ApiKey(self.clone())]
+    }
+}
+
 impl Shows for () {
     fn shown(&self) -> Vec<Shown> {
         Vec::new()
@@ -113,6 +117,10 @@ pub(crate) fn check_shown(shop: &Shop, verdict: &Verdict) -> Result<(), String> 
                 let stored = (shop.products.get(&product.product.id), shop.levels.get(&product.product.id));
                 let shown = (Some(&product.product), Some(&product.level));
                 ensure!(stored == shown, "shown {product:?}, stored {stored:?}");
+            }
+            Shown::ApiKey(key) => {
+                let stored = shop.api_keys.get(&key.id);
+                ensure!(stored == Some(key), "shown {key:?}, stored {stored:?}");
             }
             Shown::User(user) => {
                 let stored = shop.users.get(&user.id);
@@ -170,15 +178,18 @@ macro_rules! any_command {
 any_command!(
     AdjustStock,
     ChangeOrder,
+    CreateApiKey,
     CreateProduct,
     CreateUser,
     DeleteProduct,
     ExpireOrders,
     ForgetAnswers,
+    NoteApiKeyUse,
     NoteSecret,
     OpenShop,
     PlaceOrder,
     RestoreProduct,
+    RevokeApiKey,
     RevokeSessions,
     SetPassword,
     ToggleProduct,
@@ -192,6 +203,9 @@ impl std::fmt::Debug for Any {
         match self {
             Self::AdjustStock(command) => command.fmt(f),
             Self::ChangeOrder(command) => command.fmt(f),
+            Self::CreateApiKey(CreateApiKey { name, role, scopes, life_days, .. }) => {
+                write!(f, "CreateApiKey {{ {name:?} {role:?} {scopes:?} {life_days} }}")
+            }
             Self::CreateProduct(command) => command.fmt(f),
             Self::CreateUser(CreateUser { username, email, role, .. }) => {
                 write!(f, "CreateUser {{ {username:?} {email:?} {role:?} }}")
@@ -199,10 +213,12 @@ impl std::fmt::Debug for Any {
             Self::DeleteProduct(command) => command.fmt(f),
             Self::ExpireOrders(command) => command.fmt(f),
             Self::ForgetAnswers(command) => command.fmt(f),
+            Self::NoteApiKeyUse(command) => command.fmt(f),
             Self::NoteSecret(command) => command.fmt(f),
             Self::OpenShop(command) => command.fmt(f),
             Self::PlaceOrder(command) => command.fmt(f),
             Self::RestoreProduct(command) => command.fmt(f),
+            Self::RevokeApiKey(command) => command.fmt(f),
             Self::RevokeSessions(command) => command.fmt(f),
             Self::SetPassword(SetPassword { user_id, seen_generation, .. }) => {
                 write!(f, "SetPassword {{ {user_id:?} {seen_generation:?} }}")

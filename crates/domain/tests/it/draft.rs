@@ -12,7 +12,7 @@ fn check(deltas: (i64, i64), expected: Option<(i64, i64)>) {
     let mut shop = shop();
     do_as(&mut shop, CLEO, order(&[(APPLE, 4)]));
     let snapshot = shop.load(&Keys { products: vec![APPLE], ..Keys::default() });
-    let context = Context { actor: Actor::SYSTEM, now_us: 0, request_id: Arc::from("r") };
+    let context = Context { actor: Actor::SYSTEM, now_us: 0, request_id: Arc::from("r"), source: None };
     let mut draft = Draft::new(&snapshot, &context);
     let moved = draft.move_stock(APPLE, MovementKind::Counted, deltas, Cause::default());
     let refused = Rejection::OutOfRange { field: "stock", line: None, min: 0, max: MAX_STOCK };

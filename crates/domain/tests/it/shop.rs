@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Census, Change, Effects, Fulfilment, Holds, Keys, Movement, NextIds, Order, OrderId, OrderState, Payment,
-    Product, ProductId, RecordedEvent, Role, Snapshot, StockLevel, User, UserId,
+    ApiKey, ApiKeyId, Census, Change, Effects, Fulfilment, Holds, Keys, Movement, NextIds, Order, OrderId, OrderState, Payment, Product, ProductId, RecordedEvent, Role, Snapshot, StockLevel, User, UserId,
 };
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,6 +14,7 @@ pub(crate) struct Shop {
     pub(crate) products: BTreeMap<ProductId, Product>,
     pub(crate) levels: BTreeMap<ProductId, StockLevel>,
     pub(crate) orders: BTreeMap<OrderId, Order>,
+    pub(crate) api_keys: BTreeMap<ApiKeyId, ApiKey>,
     pub(crate) currency: Option<String>,
     pub(crate) secret_mark: Option<String>,
     pub(crate) ledger: Vec<Movement>,
@@ -72,6 +72,9 @@ impl Shop {
         }
         for id in &keys.holds {
             snapshot.holds.insert(*id, self.holds(*id));
+        }
+        for id in &keys.api_keys {
+            snapshot.api_keys.insert(*id, self.api_keys.get(id).cloned());
         }
         snapshot.census = keys.census.then(|| self.census());
         snapshot.currency = keys.currency.then(|| self.currency.clone());
@@ -134,6 +137,21 @@ impl Shop {
                 Change::NoteSecret { mark } => {
                     ensure!(self.secret_mark.as_ref() != Some(mark), "noted twice");
                     self.secret_mark = Some(mark.clone());
+                }
+                Change::PutApiKey(key) => {
+                    if self.api_keys.insert(key.id, key.clone()).is_none() {
+                        number(None, 1, key.id.0, &mut self.next.api_key)?;
+                    }
+                }
+                Change::RevokeApiKeysOf { user_id, at_us } => {
+                    for key in self.api_keys.values_mut().filter(|key| key.maker_id == *user_id) {
+                        key.revoked_at_us = key.revoked_at_us.or(Some(*at_us));
+                    }
+                }
+                Change::NoteApiKeyUse { id, at_us } => {
+                    if let Some(key) = self.api_keys.get_mut(id) {
+                        key.last_used_at_us = key.last_used_at_us.max(Some(*at_us));
+                    }
                 }
                 Change::ForgetAnswers { .. } => {}
             }

@@ -16,7 +16,7 @@ use crate::commands::{
 #[track_caller]
 fn check(commands: &[(Actor, Any, &str)]) -> Snapshot {
     let shop = shop();
-    let context = |actor| domain::Context { actor, now_us: 0, request_id: Arc::from("r") };
+    let context = |actor| domain::Context { actor, now_us: 0, request_id: Arc::from("r"), source: None };
     let mut keys = Keys::default();
     commands.iter().for_each(|(actor, command, _)| keys.absorb(command.keys(&context(*actor))));
     let mut snapshot = shop.load(&keys);

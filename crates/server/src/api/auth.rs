@@ -22,8 +22,8 @@ use crate::http::problem::{
 };
 use crate::http::reply::Reply;
 use crate::request::{
-    Anyone, Caller, NoBody, OperationBody, Write, hash_password, is_password, issue_token, log_in, run,
-    session,
+    Anyone, NoBody, OperationBody, PERSON, Someone, USERS, Write, hash_password, is_password, issue_token,
+    log_in, run, session,
 };
 use crate::wire::values::{Login, NewPassword, Password, RefreshToken};
 
@@ -177,7 +177,7 @@ impl TokenPair {
     ))]
 async fn register(
     State(app): State<App>,
-    Anyone(caller): Anyone,
+    Anyone(caller): Anyone<USERS>,
     write: Write<NewUser>,
 ) -> Result<Response, Problem> {
     create_user(&app, &caller, write).await
@@ -261,7 +261,7 @@ async fn refresh(State(app): State<App>, write: Write<RefreshBody>) -> Result<Re
     ))]
 async fn logout_everywhere(
     State(app): State<App>,
-    caller: Caller,
+    Someone(caller): Someone<PERSON>,
     write: Write<NoBody>,
 ) -> Result<Response, Problem> {
     let command = RevokeSessions { user_id: caller.user_id()? };
@@ -280,7 +280,11 @@ async fn logout_everywhere(
             headers(("ETag" = String, description = "The version that is still current"))),
         Unauthenticated, Unavailable,
     ))]
-async fn me(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Result<Reply, Problem> {
+async fn me(
+    State(app): State<App>,
+    Someone(caller): Someone<PERSON>,
+    headers: HeaderMap,
+) -> Result<Reply, Problem> {
     let id = caller.user_id()?;
     let user = app.reads().user(id).await.map_err(Failure::from)?.ok_or_else(Problem::invalid_token)?;
     Ok(answer_user(&user, &headers))
@@ -315,7 +319,7 @@ async fn me(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Resul
     ))]
 async fn change_password(
     State(app): State<App>,
-    caller: Caller,
+    Someone(caller): Someone<PERSON>,
     write: Write<ChangePasswordBody>,
 ) -> Result<Response, Problem> {
     let user_id = caller.user_id()?;

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::app::views::EventView;
 use crate::http::problem::{Problem, ReadProblems};
 use crate::http::reply::Reply;
-use crate::request::{Query, Staff};
+use crate::request::{Query, READ, Staff};
 use crate::wire::time::Rfc3339;
 use crate::wire::values::{EventLimit, EventNumber};
 
@@ -117,7 +117,7 @@ impl TryFrom<EventView> for EventBody {
     security(("bearer" = []), ("password" = [])))]
 async fn list_events(
     State(app): State<App>,
-    _staff: Staff,
+    _staff: Staff<READ>,
     Query(filter): Query<EventFilter>,
 ) -> Result<Reply, Problem> {
     let after = filter.after.map_or(0, EventNumber::get);

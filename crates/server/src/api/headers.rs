@@ -37,6 +37,23 @@ pub(super) struct UnusedIdempotencyKey {
     key: String,
 }
 
+/// Of the POST operation that makes a secret.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes what Write reads")]
+pub(super) struct ForgottenIdempotencyKey {
+    /// Accepted and checked as everywhere, but without meaning here: the answer holds a secret, which is not kept. A
+    /// repetition makes another key; revoke the one whose answer was lost.
+    #[param(
+        rename = "Idempotency-Key",
+        required = false,
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[!-~]+$"
+    )]
+    key: String,
+}
+
 /// Of changes to what carries a version.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]

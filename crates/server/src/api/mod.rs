@@ -1,5 +1,7 @@
 //! The canonical API, `/api/v1`: the product itself. It speaks to the shop through [`crate::app`] alone.
 
+mod api_keys;
+mod audit;
 mod auth;
 mod events;
 mod headers;
@@ -25,7 +27,9 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(stock::routes())
         .merge(orders::routes())
         .merge(users::routes())
+        .merge(api_keys::routes())
         .merge(events::routes())
+        .merge(audit::routes())
 }
 
 /// Names each tag of the document once, in the order of the pages.
@@ -37,7 +41,9 @@ pub(crate) fn describe(document: &mut OpenApi) {
         ("stock", "Stock levels, their ledger, and what runs low."),
         ("orders", "Orders from placement to delivery."),
         ("users", "Accounts, for administrators."),
+        ("api-keys", "Keys of machines, for administrators."),
         ("events", "What happened, in commit order."),
+        ("audit", "What staff, administrators and machines changed."),
         ("operations", "Health, for whoever runs the server."),
     ];
     let tags = tags.map(|(name, text)| TagBuilder::new().name(name).description(Some(text)).build());

@@ -20,7 +20,8 @@ use crate::http::problem::{
 };
 use crate::http::reply::Reply;
 use crate::request::{
-    Admin, Caller, Edit, OperationBody, Paged, PathId, Write, hash_password, if_none_match, run,
+    Admin, Caller, Edit, OperationBody, Paged, PathId, Someone, USERS, Write, hash_password, if_none_match,
+    run,
 };
 use crate::wire::etag;
 use crate::wire::paging::{ByNumber, Cursor, PageParams};
@@ -193,7 +194,11 @@ fn user_not_found(id: i64) -> Problem {
         })),
         ReadProblems,
     ))]
-async fn list_users(State(app): State<App>, _: Admin, paged: Paged<UserFilter>) -> Result<Reply, Problem> {
+async fn list_users(
+    State(app): State<App>,
+    _: Admin<USERS>,
+    paged: Paged<UserFilter>,
+) -> Result<Reply, Problem> {
     let page = paged.page(&BY_ID)?;
     let filter = paged.query;
     let query = UserQuery {
@@ -228,7 +233,7 @@ async fn list_users(State(app): State<App>, _: Admin, paged: Paged<UserFilter>) 
     ))]
 async fn create(
     State(app): State<App>,
-    Admin(caller): Admin,
+    Admin(caller): Admin<USERS>,
     write: Write<NewUser>,
 ) -> Result<Response, Problem> {
     create_user(&app, &caller, write).await
@@ -251,7 +256,7 @@ async fn create(
     ))]
 async fn get_user(
     State(app): State<App>,
-    caller: Caller,
+    Someone(caller): Someone<USERS>,
     PathId(id): PathId,
     headers: HeaderMap,
 ) -> Result<Reply, Problem> {
@@ -290,7 +295,7 @@ async fn get_user(
     ))]
 async fn update_user(
     State(app): State<App>,
-    caller: Caller,
+    Someone(caller): Someone<USERS>,
     PathId(id): PathId,
     Edit { body, if_version, conditions }: Edit<UserChanges>,
 ) -> Result<Response, Problem> {

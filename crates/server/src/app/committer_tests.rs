@@ -49,6 +49,10 @@ impl Faulty {
 impl Command for Faulty {
     type Outcome = ProductWithStock;
 
+    fn word(&self) -> &'static str {
+        self.product.word()
+    }
+
     fn keys(&self, context: &Context) -> Keys {
         self.stumble(Fault::Keys);
         self.product.keys(context)
@@ -66,7 +70,7 @@ impl Command for Faulty {
 
 /// Carries the command out under a key; gives the status of its answer, and whether that was a repetition.
 async fn execute(app: &App, key: &str, fault: Option<Fault>) -> Result<(u16, bool), Failure> {
-    let context = Context { actor: Actor::SYSTEM, now_us: 1, request_id: "r".into() };
+    let context = Context { actor: Actor::SYSTEM, now_us: 1, request_id: "r".into(), source: None };
     let render = Box::new(move |outcome: Result<&ProductWithStock, &Rejection>| {
         assert!(fault != Some(Fault::Render), "on purpose");
         outcome.map_or_else(|_| Reply::no_content(), |_| Reply::ok(&1))

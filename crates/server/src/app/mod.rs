@@ -5,6 +5,7 @@ mod cache;
 mod committer;
 mod follower;
 mod in_flight;
+mod key_use;
 mod run;
 mod slots;
 mod sweeper;
@@ -30,8 +31,9 @@ use follower::Follower;
 /// What reads answer with, under the roof of the application: handlers never name the store.
 pub mod views {
     pub use store::{
-        Counted, EventView, Listing, MovementView, OrderListing, OrderQuery, OrderSort, OrderView, Page,
-        ProductQuery, ProductSort, ProductView, Scope, Session, SortValue, Start, UserQuery, UserView,
+        ApiKeyView, AuditQuery, AuditView, Counted, EventView, Listing, MovementView, OrderListing,
+        OrderQuery, OrderSort, OrderView, Page, ProductQuery, ProductSort, ProductView, Scope, Session,
+        SortValue, Start, UserQuery, UserView,
     };
 }
 
@@ -49,6 +51,7 @@ struct Inner {
     store: Store,
     queue: committer::Queue,
     in_flight: in_flight::InFlight,
+    key_uses: key_use::KeyUses,
     tokens: Tokens,
     passwords: Passwords,
     fingerprint_key: SubKey,
@@ -79,6 +82,7 @@ impl App {
             store,
             queue,
             in_flight: in_flight::InFlight::default(),
+            key_uses: key_use::KeyUses::default(),
             tokens: Tokens::new(&secret.token_key()),
             passwords: Passwords::new(settings.hash_concurrency, settings.hash_concurrency * HASH_QUEUE),
             fingerprint_key: secret.fingerprint_key(),

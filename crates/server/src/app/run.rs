@@ -135,6 +135,14 @@ where
     C: Command + Send,
     C::Outcome: Send,
 {
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn word(&self) -> &'static str {
+        self.command.word()
+    }
+
     fn keys(&self) -> Keys {
         self.command.keys(&self.context)
     }

@@ -19,7 +19,7 @@ use super::flaws::{self, Echo, Place};
 use crate::app::App;
 use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
-use crate::request::{self, carry_out, idempotency_key, mark};
+use crate::request::{self, Need, carry_out, idempotency_key, mark};
 use crate::wire::extract::{Format, format, read_body};
 use crate::wire::idempotency::{self, Key};
 use crate::wire::invalid::BodyError;
@@ -55,13 +55,14 @@ fn in_words_of<C: Contract>(problem: Problem) -> Problem {
     }
 }
 
-/// Declares who may call: built on a caller of the canonical API, with a further condition on it.
+/// Declares who may call: built on a caller of the canonical API, with a further condition on it. A machine's key must be
+/// good for all that is needed.
 macro_rules! callers {
     ($($(#[$meta:meta])* $name:ident: $base:ident $(, unless $refused:expr => $problem:expr)*;)+) => {$(
         $(#[$meta])*
-        pub(super) struct $name<C>(pub(super) request::Caller, pub(super) PhantomData<C>);
+        pub(super) struct $name<C, const NEED: Need>(pub(super) request::Caller, pub(super) PhantomData<C>);
 
-        impl<C: Contract> FromRequestParts<App> for $name<C> {
+        impl<C: Contract, const NEED: Need> FromRequestParts<App> for $name<C, NEED> {
             type Rejection = Problem;
 
             async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
@@ -78,10 +79,10 @@ macro_rules! callers {
         }
     )+};
     (@found Anyone, $parts:ident, $app:ident) => {
-        request::Anyone::from_request_parts($parts, $app).await.map(|caller| caller.0)
+        request::Anyone::<NEED>::from_request_parts($parts, $app).await.map(|caller| caller.0)
     };
-    (@found Caller, $parts:ident, $app:ident) => {
-        request::Caller::from_request_parts($parts, $app).await
+    (@found Someone, $parts:ident, $app:ident) => {
+        request::Someone::<NEED>::from_request_parts($parts, $app).await.map(|caller| caller.0)
     };
 }
 
@@ -89,16 +90,16 @@ callers! {
     /// Anybody; a token that is sent must be good.
     Anyone: Anyone;
     /// Whoever has a token, and the anonymous principal if it has been given a role.
-    Principal: Caller;
+    Principal: Someone;
     /// A [`Principal`] who works here.
-    StaffPrincipal: Caller, unless |caller| !caller.actor.is_staff() => Problem::forbidden();
+    StaffPrincipal: Someone, unless |caller| !caller.actor.is_staff() => Problem::forbidden();
     /// Whoever has a token.
-    Holder: Caller, unless |caller| caller.actor.user_id.is_none() => Problem::unauthenticated();
+    Holder: Someone, unless |caller| !caller.actor.is_known() => Problem::unauthenticated();
     /// A [`Holder`] who works here.
-    StaffHolder: Caller, unless |caller| caller.actor.user_id.is_none() => Problem::unauthenticated(),
+    StaffHolder: Someone, unless |caller| !caller.actor.is_known() => Problem::unauthenticated(),
         unless |caller| !caller.actor.is_staff() => Problem::forbidden();
     /// A [`Holder`] who is an administrator.
-    AdminHolder: Caller, unless |caller| caller.actor.user_id.is_none() => Problem::unauthenticated(),
+    AdminHolder: Someone, unless |caller| !caller.actor.is_known() => Problem::unauthenticated(),
         unless |caller| !caller.actor.is_admin() => Problem::forbidden();
 }
 

@@ -26,6 +26,7 @@ use super::{Described, flaws, stream};
 use crate::app::{App, Failure};
 use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
+use crate::request::{CATALOGUE, READ, STOCK};
 use crate::wire::values::{Description, ProductName};
 
 /// What is said of a product that is not there.
@@ -74,6 +75,7 @@ impl Contract for Inventory {
             | Rejection::TooManyUnitsHeld { .. }
             | Rejection::LastAdmin
             | Rejection::CredentialsChanged
+            | Rejection::ApiKeyNotFound(_)
             | Rejection::CurrencyMismatch { .. } => (Is::CONFLICT, rejection.code()),
         };
         (status, detail.into())
@@ -164,7 +166,7 @@ fn unknown() -> Problem {
 /// List all products
 #[utoipa::path(get, path = "/products", tag = "products", operation_id = "list_products",
     responses((status = 200, description = "All products", body = Vec<Product>), Detail<401>))]
-async fn list_products(State(app): State<App>, _: Principal<Inventory>) -> Result<Response, Problem> {
+async fn list_products(State(app): State<App>, _: Principal<Inventory, READ>) -> Result<Response, Problem> {
     stream::products(&app, None, None, Product::of).await
 }
 
@@ -173,7 +175,10 @@ async fn list_products(State(app): State<App>, _: Principal<Inventory>) -> Resul
 /// Those with `stock_quantity <= low_stock_threshold`.
 #[utoipa::path(get, path = "/products/below_requirement", tag = "products", operation_id = "below_requirement",
     responses((status = 200, description = "Products that run low", body = Vec<Product>), Detail<401>))]
-async fn below_requirement(State(app): State<App>, _: Principal<Inventory>) -> Result<Response, Problem> {
+async fn below_requirement(
+    State(app): State<App>,
+    _: Principal<Inventory, READ>,
+) -> Result<Response, Problem> {
     stream::products(&app, Some(true), None, Product::of).await
 }
 
@@ -182,7 +187,7 @@ async fn below_requirement(State(app): State<App>, _: Principal<Inventory>) -> R
     responses((status = 200, description = "The product", body = Product), Detail<401>, Detail<403>, Invalid))]
 async fn create_product(
     State(app): State<App>,
-    StaffPrincipal(caller, _): StaffPrincipal<Inventory>,
+    StaffPrincipal(caller, _): StaffPrincipal<Inventory, CATALOGUE>,
     body: Body<NewProduct>,
 ) -> Result<Response, Problem> {
     let (product, key) = body.parts();
@@ -202,7 +207,7 @@ async fn create_product(
     responses((status = 200, description = "The product", body = Product), Detail<401>, Detail<404>, Invalid))]
 async fn get_product(
     State(app): State<App>,
-    _: Principal<Inventory>,
+    _: Principal<Inventory, READ>,
     PathInt(id): PathInt,
 ) -> Result<Reply, Problem> {
     let found = app.reads().product(ProductId(id)).await.map_err(Failure::from)?;
@@ -219,7 +224,7 @@ async fn get_product(
         Invalid))]
 async fn update_product(
     State(app): State<App>,
-    StaffPrincipal(caller, _): StaffPrincipal<Inventory>,
+    StaffPrincipal(caller, _): StaffPrincipal<Inventory, { CATALOGUE | STOCK }>,
     PathInt(id): PathInt,
     body: Body<ProductChanges>,
 ) -> Result<Response, Problem> {
@@ -242,7 +247,7 @@ async fn update_product(
     responses((status = 204, description = "It is gone"), Detail<401>, Detail<403>, Detail<404>, Invalid))]
 async fn delete_product(
     State(app): State<App>,
-    StaffPrincipal(caller, _): StaffPrincipal<Inventory>,
+    StaffPrincipal(caller, _): StaffPrincipal<Inventory, CATALOGUE>,
     PathInt(id): PathInt,
     key: NoBody,
 ) -> Result<Response, Problem> {
@@ -261,7 +266,7 @@ async fn delete_product(
         Detail<404>, Invalid))]
 async fn increment(
     State(app): State<App>,
-    caller: StaffPrincipal<Inventory>,
+    caller: StaffPrincipal<Inventory, STOCK>,
     id: PathInt,
     body: Body<StockChangeBody>,
 ) -> Result<Response, Problem> {
@@ -275,7 +280,7 @@ async fn increment(
         Detail<404>, Invalid))]
 async fn decrement(
     State(app): State<App>,
-    caller: StaffPrincipal<Inventory>,
+    caller: StaffPrincipal<Inventory, STOCK>,
     id: PathInt,
     body: Body<StockChangeBody>,
 ) -> Result<Response, Problem> {
@@ -284,7 +289,7 @@ async fn decrement(
 
 async fn adjust(
     app: &App,
-    StaffPrincipal(caller, _): StaffPrincipal<Inventory>,
+    StaffPrincipal(caller, _): StaffPrincipal<Inventory, STOCK>,
     PathInt(id): PathInt,
     body: Body<StockChangeBody>,
     change: fn(i64) -> StockChange,

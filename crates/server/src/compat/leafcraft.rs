@@ -31,6 +31,7 @@ use crate::app::{App, What, views::Scope};
 use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
 use crate::request::Again;
+use crate::request::{CATALOGUE, ORDERS, READ};
 use crate::wire::values::ProductName;
 
 /// The words of this contract.
@@ -73,6 +74,7 @@ impl Contract for Leafcraft {
             | Rejection::VersionMismatch { .. }
             | Rejection::LastAdmin
             | Rejection::CredentialsChanged
+            | Rejection::ApiKeyNotFound(_)
             | Rejection::CurrencyMismatch { .. } => (StatusCode::CONFLICT, rejection.code().into()),
         }
     }
@@ -215,7 +217,7 @@ async fn products(State(app): State<App>, _: Public, again: Again) -> Result<Res
         Invalid))]
 async fn create_product(
     State(app): State<App>,
-    StaffHolder(caller, _): StaffHolder<Leafcraft>,
+    StaffHolder(caller, _): StaffHolder<Leafcraft, CATALOGUE>,
     body: Body<NewProduct>,
 ) -> Result<Response, Problem> {
     let (product, key) = body.parts();
@@ -259,7 +261,7 @@ async fn create_product(
     responses((status = 200, description = "All orders", body = Vec<OrderBody>), Detail<401>))]
 async fn list_orders(
     State(app): State<App>,
-    Holder(caller, _): Holder<Leafcraft>,
+    Holder(caller, _): Holder<Leafcraft, READ>,
     again: Again,
 ) -> Result<Response, Problem> {
     let digits = app.settings().currency_digits();
@@ -276,7 +278,7 @@ async fn list_orders(
     responses((status = 201, description = "The order", body = OrderBody), Detail<400>, Detail<401>, Invalid))]
 async fn create_order(
     State(app): State<App>,
-    Holder(caller, _): Holder<Leafcraft>,
+    Holder(caller, _): Holder<Leafcraft, ORDERS>,
     body: Body<NewOrder>,
 ) -> Result<Response, Problem> {
     let (order, key) = body.parts();
@@ -311,7 +313,7 @@ fn customs(app: &App) -> Customs {
         Invalid))]
 async fn confirm_order(
     State(app): State<App>,
-    Holder(caller, _): Holder<Leafcraft>,
+    Holder(caller, _): Holder<Leafcraft, ORDERS>,
     PathInt(id): PathInt,
     key: NoBody,
 ) -> Result<Response, Problem> {
@@ -329,7 +331,7 @@ async fn confirm_order(
         Invalid))]
 async fn cancel_order(
     State(app): State<App>,
-    Holder(caller, _): Holder<Leafcraft>,
+    Holder(caller, _): Holder<Leafcraft, ORDERS>,
     PathInt(id): PathInt,
     key: NoBody,
 ) -> Result<Response, Problem> {

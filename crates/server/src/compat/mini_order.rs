@@ -35,6 +35,7 @@ use crate::app::App;
 use crate::app::views::{OrderQuery, ProductQuery, Scope};
 use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
+use crate::request::{CATALOGUE, ORDERS, READ, STOCK, USERS};
 use crate::request::{Caller, hash_password};
 
 /// The words of this contract.
@@ -84,6 +85,7 @@ impl Contract for MiniOrder {
             | Rejection::TooManyLines { .. }
             | Rejection::LastAdmin
             | Rejection::CredentialsChanged
+            | Rejection::ApiKeyNotFound(_)
             | Rejection::CurrencyMismatch { .. } => (Is::CONFLICT, rejection.code()),
         };
         (status, detail.into())
@@ -140,7 +142,7 @@ fn known(mut caller: Caller) -> Caller {
     responses((status = 201, description = "The account", body = Envelope<User>), Failure<400>, Detail<401>, Detail<403>, Invalid))]
 async fn register(
     State(app): State<App>,
-    Anyone(caller, _): Anyone<MiniOrder>,
+    Anyone(caller, _): Anyone<MiniOrder, USERS>,
     AccountBody(body): AccountBody<NewUser>,
 ) -> Result<Response, Problem> {
     let (user, key) = body.parts();
@@ -190,7 +192,7 @@ async fn list_products(
     responses((status = 201, description = "The product", body = Envelope<Product>), Detail<401>, Detail<403>, Invalid))]
 async fn create_product(
     State(app): State<App>,
-    AdminHolder(caller, _): AdminHolder<MiniOrder>,
+    AdminHolder(caller, _): AdminHolder<MiniOrder, CATALOGUE>,
     body: Body<NewProduct>,
 ) -> Result<Response, Problem> {
     let (product, key) = body.parts();
@@ -216,7 +218,7 @@ async fn create_product(
         Failure<404>, Invalid))]
 async fn update_product(
     State(app): State<App>,
-    AdminHolder(caller, _): AdminHolder<MiniOrder>,
+    AdminHolder(caller, _): AdminHolder<MiniOrder, { CATALOGUE | STOCK }>,
     PathInt(id): PathInt,
     body: Body<ProductChanges>,
 ) -> Result<Response, Problem> {
@@ -245,7 +247,7 @@ async fn update_product(
     responses((status = 200, description = "A page of orders", body = Envelope<Vec<OrderBody>>), Detail<401>, Invalid))]
 async fn list_orders(
     State(app): State<App>,
-    Holder(caller, _): Holder<MiniOrder>,
+    Holder(caller, _): Holder<MiniOrder, READ>,
     Query(filter): Query<OrderFilter>,
     Query(page): Query<PageOf>,
 ) -> Result<Reply, Problem> {
@@ -267,7 +269,7 @@ async fn list_orders(
         Detail<404>, Invalid))]
 async fn place_order(
     State(app): State<App>,
-    Holder(caller, _): Holder<MiniOrder>,
+    Holder(caller, _): Holder<MiniOrder, ORDERS>,
     body: Body<NewOrder>,
 ) -> Result<Response, Problem> {
     let (order, key) = body.parts();
@@ -301,7 +303,7 @@ const CUSTOMS: Customs = Customs { owner_confirms: false, admits_foreign: true }
         Detail<401>, Detail<403>, Detail<404>, Invalid))]
 async fn confirm_order(
     State(app): State<App>,
-    AdminHolder(caller, _): AdminHolder<MiniOrder>,
+    AdminHolder(caller, _): AdminHolder<MiniOrder, ORDERS>,
     PathInt(id): PathInt,
     key: NoBody,
 ) -> Result<Response, Problem> {
@@ -321,7 +323,7 @@ async fn confirm_order(
         Detail<401>, Detail<403>, Detail<404>, Invalid))]
 async fn cancel_order(
     State(app): State<App>,
-    Holder(caller, _): Holder<MiniOrder>,
+    Holder(caller, _): Holder<MiniOrder, ORDERS>,
     PathInt(id): PathInt,
     key: NoBody,
 ) -> Result<Response, Problem> {

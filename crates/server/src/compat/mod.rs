@@ -19,6 +19,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::handler::Handler;
 use axum::routing::{MethodRouter, any};
+use utoipa::IntoResponses as _;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Flow, OAuth2, Password, Scopes, SecurityRequirement, SecurityScheme,
 };
@@ -126,6 +127,7 @@ fn parts(facade: Facade) -> (Routes, OpenApi) {
     }
     let (_, mut document) = router.split_for_parts();
     unfill_optional_parameters(&mut document);
+    docs::tell_of_scopes(&mut document, &openapi::Detail::<403>::responses());
     document.servers = Some(vec![Server::new(facade.prefix())]);
     secure(&mut document, login.map(|path| format!("{}{path}", facade.prefix())));
     (mounted, document)

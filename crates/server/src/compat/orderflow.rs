@@ -29,6 +29,7 @@ use crate::app::{App, Failure};
 use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
 use crate::request::Caller;
+use crate::request::{CATALOGUE, ORDERS, READ, STOCK};
 use crate::wire::time::Rfc3339;
 use crate::wire::values::ProductName;
 
@@ -71,6 +72,7 @@ impl Contract for Orderflow {
             | Rejection::TooManyLines { .. }
             | Rejection::LastAdmin
             | Rejection::CredentialsChanged
+            | Rejection::ApiKeyNotFound(_)
             | Rejection::CurrencyMismatch { .. } => (Is::CONFLICT, rejection.code()),
         };
         (status, detail.into())
@@ -192,7 +194,7 @@ fn scope(caller: &Caller) -> Scope {
 /// List all stocks
 #[utoipa::path(get, path = "/stocks", tag = "stocks", operation_id = "list_stocks",
     responses((status = 200, description = "All stocks", body = Vec<Stock>), Detail<401>))]
-async fn list_stocks(State(app): State<App>, _: Principal<Orderflow>) -> Result<Response, Problem> {
+async fn list_stocks(State(app): State<App>, _: Principal<Orderflow, READ>) -> Result<Response, Problem> {
     let digits = app.settings().currency_digits();
     stream::products(&app, None, None, move |view| Stock::of(view, digits)).await
 }
@@ -202,7 +204,7 @@ async fn list_stocks(State(app): State<App>, _: Principal<Orderflow>) -> Result<
     responses((status = 201, description = "The stock", body = Stock), Detail<401>, Detail<403>, Invalid))]
 async fn create_stock(
     State(app): State<App>,
-    StaffPrincipal(caller, _): StaffPrincipal<Orderflow>,
+    StaffPrincipal(caller, _): StaffPrincipal<Orderflow, CATALOGUE>,
     body: Body<NewStock>,
 ) -> Result<Response, Problem> {
     let (stock, key) = body.parts();
@@ -227,7 +229,7 @@ async fn create_stock(
     responses((status = 200, description = "The stock", body = Stock), Detail<401>, Detail<404>, Invalid))]
 async fn get_stock(
     State(app): State<App>,
-    _: Principal<Orderflow>,
+    _: Principal<Orderflow, READ>,
     PathInt(id): PathInt,
 ) -> Result<Reply, Problem> {
     let found = app.reads().product(ProductId(id)).await.map_err(Failure::from)?;
@@ -245,7 +247,7 @@ async fn get_stock(
     responses((status = 200, description = "The stock", body = Stock), Detail<401>, Detail<403>, Detail<404>, Invalid))]
 async fn update_stock(
     State(app): State<App>,
-    StaffPrincipal(caller, _): StaffPrincipal<Orderflow>,
+    StaffPrincipal(caller, _): StaffPrincipal<Orderflow, { CATALOGUE | STOCK }>,
     PathInt(id): PathInt,
     body: Body<StockChanges>,
 ) -> Result<Response, Problem> {
@@ -271,7 +273,7 @@ async fn update_stock(
     responses((status = 200, description = "The stock", body = Stock), Detail<401>, Detail<403>, Detail<404>, Invalid))]
 async fn toggle_active(
     State(app): State<App>,
-    StaffPrincipal(caller, _): StaffPrincipal<Orderflow>,
+    StaffPrincipal(caller, _): StaffPrincipal<Orderflow, CATALOGUE>,
     PathInt(id): PathInt,
     body: NoBody,
 ) -> Result<Response, Problem> {
@@ -288,7 +290,7 @@ async fn toggle_active(
     responses((status = 200, description = "All orders, line by line", body = Vec<OrderLineBody>), Detail<401>))]
 async fn list_orders(
     State(app): State<App>,
-    Principal(caller, _): Principal<Orderflow>,
+    Principal(caller, _): Principal<Orderflow, READ>,
 ) -> Result<Response, Problem> {
     stream::orders(&app, scope(&caller), None, |view, out| {
         view.order.items.iter().try_for_each(|item| out.push(&OrderLineBody::of(&view.order, item)))
@@ -304,7 +306,7 @@ async fn list_orders(
         Invalid))]
 async fn create_order(
     State(app): State<App>,
-    Principal(caller, _): Principal<Orderflow>,
+    Principal(caller, _): Principal<Orderflow, ORDERS>,
     body: Body<NewOrder>,
 ) -> Result<Response, Problem> {
     let (order, key) = body.parts();
@@ -329,7 +331,7 @@ async fn create_order(
     responses((status = 200, description = "The order", body = OrderLineBody), Detail<401>, Detail<404>, Invalid))]
 async fn get_order(
     State(app): State<App>,
-    Principal(caller, _): Principal<Orderflow>,
+    Principal(caller, _): Principal<Orderflow, READ>,
     PathInt(id): PathInt,
 ) -> Result<Reply, Problem> {
     let found = app.reads().order(OrderId(id)).await.map_err(Failure::from)?;

@@ -3,6 +3,7 @@
 //! The pages weigh megabytes and never change while the process runs, so each is compressed once, at its first request,
 //! and served with an ETag from then on. No page may load anything from elsewhere, and its policy says so to the browser.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -20,7 +21,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use flate2::Compression;
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
-use utoipa::openapi::{OpenApi, RefOr, Required, Schema};
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{self, OpenApi, RefOr, Required, Schema};
 use utoipa_swagger_ui::{Config, Url};
 
 use super::compress::{accepts_gzip, gzip};
@@ -81,16 +84,31 @@ pub fn routes(documents: Vec<Document>, primary: usize) -> Router {
     router
 }
 
-/// Moves the examples of optional parameters into their descriptions. Swagger UI fills its forms with examples, and
-/// whoever tries an operation twice would then repeat the example's idempotency key, or insist on its version.
-pub(crate) fn unfill_optional_parameters(document: &mut OpenApi) {
-    let items = document.paths.paths.values_mut();
-    let operations = items.flat_map(|item| {
+fn operations(document: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
+    document.paths.paths.values_mut().flat_map(|item| {
         [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete]
             .into_iter()
             .flatten()
-    });
-    for parameter in operations.flat_map(|operation| operation.parameters.iter_mut().flatten()) {
+    })
+}
+
+/// Adds to every operation that takes a token what a key without its scope is answered, where nothing like it is there.
+pub(crate) fn tell_of_scopes(document: &mut OpenApi, refusals: &BTreeMap<String, RefOr<openapi::Response>>) {
+    let public = SecurityRequirement::default();
+    for operation in operations(document) {
+        let takes_token =
+            operation.security.as_ref().is_none_or(|ways| ways.iter().any(|way| *way != public));
+        for (status, refusal) in refusals.iter().filter(|_| takes_token) {
+            let responses = &mut operation.responses.responses;
+            responses.entry(status.clone()).or_insert_with(|| refusal.clone());
+        }
+    }
+}
+
+/// Moves the examples of optional parameters into their descriptions. Swagger UI fills its forms with examples, and
+/// whoever tries an operation twice would then repeat the example's idempotency key, or insist on its version.
+pub(crate) fn unfill_optional_parameters(document: &mut OpenApi) {
+    for parameter in operations(document).flat_map(|operation| operation.parameters.iter_mut().flatten()) {
         let RefOr::T(parameter) = parameter else { continue };
         if parameter.required == Required::True {
             continue;

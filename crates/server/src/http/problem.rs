@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 pub use super::problem_docs::{
-    BadRequest, BodyRefused, Forbidden, KeyReused, NotFound, PreconditionFailed, ProblemBody, ReadProblems,
-    TooManyRequests, Unauthenticated, Unavailable, UserNotFound, UserTaken, WriteProblems,
+    ApiKeyNotFound, BadRequest, BodyRefused, Forbidden, KeyReused, NotFound, PreconditionFailed, ProblemBody,
+    ReadProblems, TooManyRequests, Unauthenticated, Unavailable, UserNotFound, UserTaken, WriteProblems,
 };
 
 /// What is wrong with one member of a request.
@@ -251,6 +251,12 @@ impl Problem {
     /// 403: the caller is known and may not do this.
     pub const fn forbidden() -> Self {
         let detail = Cow::Borrowed("You do not have permission to do this.");
+        Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", detail)
+    }
+
+    /// 403: the key is good, but not for this.
+    pub const fn scope_missing() -> Self {
+        let detail = Cow::Borrowed("The API key lacks a scope that this needs, or this takes a person.");
         Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", detail)
     }
 

@@ -77,6 +77,13 @@ const USER_NOT_FOUND: Entry = (
     "User 7 does not exist.",
     "There is no such account, or it is not the caller's (`USER_NOT_FOUND`).",
 );
+const API_KEY_NOT_FOUND: Entry = (
+    404,
+    "Not Found",
+    "API_KEY_NOT_FOUND",
+    "API key 7 does not exist.",
+    "There is no such key (`API_KEY_NOT_FOUND`).",
+);
 const TIMED_OUT: Entry = (
     408,
     "Request Timeout",
@@ -221,6 +228,8 @@ documented! {
     NotFound: NOT_FOUND;
     /// 404 of an account that the path names.
     UserNotFound: USER_NOT_FOUND;
+    /// 404 for a key of a machine.
+    ApiKeyNotFound: API_KEY_NOT_FOUND;
     /// 409 of a new account.
     UserTaken: USER_TAKEN;
     /// 412, where `If-Match` is read.

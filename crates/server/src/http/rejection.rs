@@ -30,6 +30,7 @@ impl Problem {
             }
             Rejection::OrderNotFound(id) => Self::not_found(code, format_args!("Order {}", id.0)),
             Rejection::UserNotFound(id) => Self::not_found(code, format_args!("User {}", id.0)),
+            Rejection::ApiKeyNotFound(id) => Self::not_found(code, format_args!("API key {}", id.0)),
             Rejection::SkuTaken(sku) => {
                 Self::conflict(code, format!("The SKU {sku} belongs to another product."))
             }
@@ -110,6 +111,7 @@ fn denial_text(denial: Denial) -> &'static str {
         Denial::CancelTooLate => "A paid order can only be cancelled by the shop.",
         Denial::ForeignOrder => "The order is somebody else's.",
         Denial::GrantRole => "Only an administrator hands out roles.",
+        Denial::Machine => "Only a person may do this, not a machine with an API key.",
         Denial::SetActive => "Only an administrator activates or deactivates accounts.",
     }
 }

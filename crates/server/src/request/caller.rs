@@ -1,27 +1,33 @@
 //! Who calls. Tokens are checked against the user as it is now, so a withdrawn one is dead at once.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use domain::{Actor, Context, Role, UserId};
 
 use super::origin;
+use super::scope::{EVERYTHING, Need, of_key};
 use crate::app::views::Session;
 use crate::app::{App, Failure};
+use crate::auth::api_keys;
 use crate::auth::tokens::TokenKind;
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::http::request_id::RequestId;
 
-/// A caller with a role: by token, or the anonymous principal where it has been given one.
+/// Who asks, as far as it is known. No extractor: what a machine's key must be good for is part of those below, so that no
+/// operation is without a decision.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// Who it is and what they may do.
     pub actor: Actor,
     /// The request.
     pub request_id: RequestId,
+    /// Where it came from, for the audit log.
+    pub source: Arc<str>,
 }
 
 impl Caller {
@@ -32,6 +38,7 @@ impl Caller {
             actor: self.actor,
             now_us: clock::now_us(),
             request_id: Arc::from(self.request_id.as_str()),
+            source: Some(Arc::clone(&self.source)),
         }
     }
 
@@ -44,17 +51,22 @@ impl Caller {
     }
 }
 
-/// Staff or an administrator.
+/// A caller with a role: by token, by a key that is good for what is needed, or the anonymous principal where it has been
+/// given one.
 #[derive(Debug, Clone)]
-pub struct Staff(pub Caller);
+pub struct Someone<const NEED: Need>(pub Caller);
 
-/// An administrator.
+/// Staff or an administrator; otherwise as [`Someone`].
 #[derive(Debug, Clone)]
-pub struct Admin(pub Caller);
+pub struct Staff<const NEED: Need>(pub Caller);
 
-/// Anybody, with or without a token; a token that is sent must be good.
+/// An administrator; otherwise as [`Someone`].
 #[derive(Debug, Clone)]
-pub struct Anyone(pub Caller);
+pub struct Admin<const NEED: Need>(pub Caller);
+
+/// Anybody, with or without a token; a token or key that is sent must be good.
+#[derive(Debug, Clone)]
+pub struct Anyone<const NEED: Need>(pub Caller);
 
 /// The token of an `Authorization: Bearer …` header; `None` when there is no such header.
 fn bearer(parts: &Parts) -> Result<Option<&str>, Problem> {
@@ -73,12 +85,43 @@ fn request_id(parts: &Parts) -> RequestId {
     parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::new)
 }
 
-/// The caller behind the token, if one was sent.
-async fn by_token(parts: &Parts, app: &App) -> Result<Option<Caller>, Problem> {
+/// The address that the request came from.
+fn source(parts: &Parts) -> Arc<str> {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map_or_else(|| Arc::from("unknown"), |ConnectInfo(peer)| peer.ip().to_canonical().to_string().into())
+}
+
+/// The caller behind the token or key, if one was sent, who must have what is needed.
+async fn by_token(parts: &Parts, app: &App, need: Need) -> Result<Option<Caller>, Problem> {
     let Some(token) = bearer(parts)? else { return Ok(None) };
-    let (user_id, session) = session(app, TokenKind::Access, token).await?;
-    let actor = Actor { user_id: Some(user_id), role: session.role };
-    Ok(Some(Caller { actor, request_id: request_id(parts) }))
+    let (actor, held) = if api_keys::is_key(token) {
+        by_key(app, token).await?
+    } else {
+        let (user_id, session) = session(app, TokenKind::Access, token).await?;
+        (Actor { user_id: Some(user_id), role: session.role, key: None }, EVERYTHING)
+    };
+    if held & need != need {
+        return Err(Problem::scope_missing());
+    }
+    Ok(Some(Caller { actor, request_id: request_id(parts), source: source(parts) }))
+}
+
+/// The machine behind a key, and what the key is good for.
+///
+/// # Errors
+/// 401 when it is none of ours, has expired or was revoked, or its maker is no active administrator any more.
+async fn by_key(app: &App, token: &str) -> Result<(Actor, Need), Problem> {
+    let digest = api_keys::digest(token).ok_or_else(Problem::invalid_token)?;
+    let found = app.reads().key_session(&digest).await.map_err(Failure::from)?;
+    let now_us = clock::now_us();
+    let live = found.filter(|found| {
+        let is_current = found.key.revoked_at_us.is_none() && now_us < found.key.expires_at_us;
+        is_current && found.maker_is_active && found.maker_role == Role::Admin
+    });
+    let key = live.ok_or_else(Problem::invalid_token)?.key;
+    app.note_key_use(&key, now_us);
+    // Never more than its maker may do now: who is behind a live key may do everything.
+    Ok((Actor { user_id: None, role: key.role, key: Some(key.id) }, of_key(&key.scopes)))
 }
 
 /// Whose token this is, and what they may do now.
@@ -106,45 +149,46 @@ fn anonymous(parts: &Parts, app: &App, role: Role) -> Result<Caller, Problem> {
     {
         return Err(Problem::foreign_page());
     }
-    Ok(Caller { actor: Actor { user_id: None, role }, request_id: request_id(parts) })
+    let actor = Actor { user_id: None, role, key: None };
+    Ok(Caller { actor, request_id: request_id(parts), source: source(parts) })
 }
 
-impl FromRequestParts<App> for Caller {
+impl<const NEED: Need> FromRequestParts<App> for Someone<NEED> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        match (by_token(parts, app).await?, app.settings().anonymous_role) {
-            (Some(caller), _) => Ok(caller),
-            (None, Some(role)) => anonymous(parts, app, role),
+        match (by_token(parts, app, NEED).await?, app.settings().anonymous_role) {
+            (Some(caller), _) => Ok(Self(caller)),
+            (None, Some(role)) => anonymous(parts, app, role).map(Self),
             (None, None) => Err(Problem::unauthenticated()),
         }
     }
 }
 
-impl FromRequestParts<App> for Staff {
+impl<const NEED: Need> FromRequestParts<App> for Staff<NEED> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let caller = Caller::from_request_parts(parts, app).await?;
+        let Someone(caller) = Someone::<NEED>::from_request_parts(parts, app).await?;
         if caller.actor.is_staff() { Ok(Self(caller)) } else { Err(Problem::forbidden()) }
     }
 }
 
-impl FromRequestParts<App> for Admin {
+impl<const NEED: Need> FromRequestParts<App> for Admin<NEED> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let caller = Caller::from_request_parts(parts, app).await?;
+        let Someone(caller) = Someone::<NEED>::from_request_parts(parts, app).await?;
         if caller.actor.is_admin() { Ok(Self(caller)) } else { Err(Problem::forbidden()) }
     }
 }
 
-impl FromRequestParts<App> for Anyone {
+impl<const NEED: Need> FromRequestParts<App> for Anyone<NEED> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let role = app.settings().anonymous_role.unwrap_or(Role::Customer);
-        match by_token(parts, app).await? {
+        match by_token(parts, app, NEED).await? {
             Some(caller) => Ok(Self(caller)),
             None => anonymous(parts, app, role).map(Self),
         }

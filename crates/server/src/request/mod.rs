@@ -6,11 +6,13 @@ mod credentials;
 mod origin;
 mod params;
 mod respond;
+mod scope;
 mod write;
 
-pub use caller::{Admin, Anyone, Caller, Staff, session};
+pub use caller::{Admin, Anyone, Caller, Someone, Staff, session};
 pub use credentials::{hash_password, is_password, issue_token, log_in};
 pub use params::{Again, Paged, PathId, Query, if_none_match};
 pub use respond::{carry_out, found, run};
+pub use scope::{CATALOGUE, Need, ORDERS, PERSON, READ, STOCK, USERS};
 pub use write::{Conditions, Edit, NoBody, OperationBody, Write};
 pub(crate) use write::{idempotency_key, mark};

@@ -85,7 +85,7 @@ where
         };
     };
     let key = IdempotencyKey {
-        principal: caller.actor.user_id.map_or(0, |id| id.0),
+        principal: caller.actor.principal(),
         key: key.as_str().to_owned(),
         fingerprint,
         now_us: context.now_us,

@@ -52,8 +52,9 @@ where
             return outcomes;
         }
         let run = |command| {
-            let actor = Actor { user_id: None, role: Role::Admin };
-            let context = Context { actor, now_us: clock::now_us(), request_id: Arc::from("r") };
+            let actor = Actor { user_id: None, role: Role::Admin, key: None };
+            let context =
+                Context { actor, now_us: clock::now_us(), request_id: Arc::from("r"), source: None };
             app.app.execute(command, context, None)
         };
         for answered in join_all(some.into_iter().map(run)).await {

@@ -155,8 +155,8 @@ impl<'a> Shop<'a> {
             customs: PlacingCustoms::default(),
             terms: PlacingTerms::default(),
         };
-        let actor = Actor { user_id: None, role: Role::Customer };
-        let context = Context { actor, now_us: clock::now_us(), request_id: Arc::from("r") };
+        let actor = Actor { user_id: None, role: Role::Customer, key: None };
+        let context = Context { actor, now_us: clock::now_us(), request_id: Arc::from("r"), source: None };
         match self.app.app.execute(command, context, None).await {
             Ok(Answered::Decided(Ok(placed))) => placed.order.id.0,
             _ => panic!("no order"),
@@ -199,7 +199,10 @@ fn check_document(facade: Facade, operations: &BTreeMap<&str, Operation<'_>>) ->
         for status in [401, 403] {
             // Who registers needs no token, but one that is sent must be good.
             let bad_token = status == 401 && *id == "register";
-            let happens = bad_token || rows().any(|row| row.statuses.contains(&status));
+            // A machine's key that is not good for this.
+            let takes_token = operation.spec.get("security").is_none() || !operation.is_public();
+            let scope = status == 403 && takes_token;
+            let happens = bad_token || scope || rows().any(|row| row.statuses.contains(&status));
             let documented = operation.answer(status, "application/json").is_some();
             if documented != happens {
                 wrong.push(format!(
@@ -275,4 +278,62 @@ async fn everybody_gets_what_the_table_says() {
     for app in &apps {
         app.verify().await;
     }
+}
+
+/// What a machine's key must be good for, by façade; nothing where nobody is asked.
+#[rustfmt::skip]
+const NEEDS: &[(Facade, &str, &[&str])] = &[
+    (O, "list_stocks", &["read"]), (O, "get_stock", &["read"]), (O, "create_stock", &["catalogue"]),
+    (O, "update_stock", &["catalogue", "stock"]), (O, "toggle_active", &["catalogue"]),
+    (O, "list_orders", &["read"]), (O, "create_order", &["orders"]), (O, "get_order", &["read"]),
+    (M, "register", &["users"]), (M, "login", &[]), (M, "list_products", &[]), (M, "create_product", &["catalogue"]),
+    (M, "update_product", &["catalogue", "stock"]), (M, "list_orders", &["read"]), (M, "place_order", &["orders"]),
+    (M, "confirm_order", &["orders"]), (M, "cancel_order", &["orders"]),
+    (L, "login", &[]), (L, "list_products", &[]), (L, "create_product", &["catalogue"]), (L, "list_orders", &["read"]),
+    (L, "create_order", &["orders"]),
+    (L, "confirm_order", &["orders"]), (L, "confirm_order_by_put", &["orders"]), (L, "confirm_order_by_post", &["orders"]),
+    (L, "cancel_order", &["orders"]), (L, "cancel_order_by_put", &["orders"]), (L, "cancel_order_by_post", &["orders"]),
+    (I, "list_products", &["read"]), (I, "below_requirement", &["read"]), (I, "get_product", &["read"]),
+    (I, "create_product", &["catalogue"]), (I, "update_product", &["catalogue", "stock"]),
+    (I, "delete_product", &["catalogue"]), (I, "increment", &["stock"]), (I, "decrement", &["stock"]),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn machines_get_what_their_keys_are_good_for() {
+    const SCOPES: [&str; 5] = ["read", "orders", "stock", "catalogue", "users"];
+    let app = TestApp::start().await;
+    let shop = Shop::open(&app).await;
+    let machine = async |scopes: &[&str]| {
+        let body = json!({"name": "till", "role": "admin", "scopes": scopes});
+        let made = shop.keeper.post("/api/v1/api-keys", body).await.expect(201);
+        Caller { token: Some(made["key"].as_str().unwrap().to_owned()), ..app.stranger() }
+    };
+    let mut wrong = Vec::new();
+    for facade in Facade::ALL {
+        let document = Document::of(&compat::document(*facade).unwrap());
+        for operation in document.operations() {
+            let id = operation.id();
+            let decided = NEEDS.iter().find(|(of, name, _)| of == facade && *name == id);
+            let (_, _, needs) = decided.unwrap_or_else(|| panic!("{facade:?} {id}: what do machines need?"));
+            // Machines hand out no roles.
+            let mut rows = TABLE.iter().filter(|row| row.facade == *facade && row.operation == id);
+            let row = rows.find(|row| row.body != ADMIN).unwrap();
+            let Some(first) = needs.first() else { continue };
+            let mut cases = vec![(machine(needs).await, row.statuses[3])];
+            // The control of the table: whatever it names is needed, for without that the answer is another one.
+            for need in needs.iter().copied() {
+                let others: Vec<_> = SCOPES.into_iter().filter(|scope| *scope != need).collect();
+                cases.push((machine(&others).await, 403));
+            }
+            for (at, (machine, expected)) in cases.iter().enumerate() {
+                let got =
+                    shop.status(&operation, row, machine, &format!("{facade:?}-{first}-{id}-{at}")).await;
+                if got != *expected {
+                    wrong.push(format!("{facade:?} {id} #{at}: {got}, not {expected}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    app.verify().await;
 }

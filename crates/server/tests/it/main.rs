@@ -7,6 +7,10 @@ mod agreement;
 #[path = "../../../domain/tests/it/any.rs"]
 mod any;
 #[cfg(test)]
+mod api_keys;
+#[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod browsers;

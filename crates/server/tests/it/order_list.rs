@@ -25,8 +25,8 @@ async fn place(app: &TestApp, user: i64, lines: &[(i64, i64)], status: Status, a
         customs: domain::PlacingCustoms::default(),
         terms: domain::PlacingTerms::default(),
     };
-    let actor = Actor { user_id: None, role: Role::Admin };
-    let context = Context { actor, now_us: at_us, request_id: Arc::from("test") };
+    let actor = Actor { user_id: None, role: Role::Admin, key: None };
+    let context = Context { actor, now_us: at_us, request_id: Arc::from("test"), source: None };
     let answered = app.app.execute(command, context, None).await.unwrap();
     assert!(matches!(answered, server::app::Answered::Decided(Ok(_))));
 }

@@ -39,6 +39,7 @@ enum Of {
     OtherOrder,
     OwnUser,
     OtherUser,
+    ApiKey,
 }
 
 const fn row(operation: &'static str, of: Of, body: &'static str, statuses: Statuses) -> Row {
@@ -58,6 +59,7 @@ const ORDER_FOR_OTHER: &str = r#"{"user_id": $other, "items": [{"product_id": $p
 const ORDER_PAID: &str = r#"{"status": "paid", "items": [{"product_id": $product, "quantity": 1}]}"#;
 const ORDER_LATER: &str =
     r#"{"allocate_at": "confirmation", "items": [{"product_id": $product, "quantity": 1}]}"#;
+const KEY: &str = r#"{"name": "till", "role": "staff", "scopes": ["read"]}"#;
 const ADJUST: &str = r#"{"lines": [{"change": "increment", "product_id": $product, "quantity": 1}]}"#;
 
 #[rustfmt::skip]
@@ -109,6 +111,7 @@ const TABLE: &[Row] = &[
     row("get_order_timeline", Of::OwnOrder, "",                                   [401, 200, 200, 200]),
     row("get_order_timeline", Of::OtherOrder, "",                                 [401, 404, 200, 200]),
     row("list_users", Of::Nothing, "",                                            [401, 403, 403, 200]),
+    row("create_user", Of::Nothing, REGISTER,                                     [401, 403, 403, 201]),
     row("create_user", Of::Nothing, HIRE,                                         [401, 403, 403, 201]),
     row("get_user", Of::OwnUser, "",                                              [401, 200, 404, 200]),
     row("get_user", Of::OtherUser, "",                                            [401, 404, 404, 200]),
@@ -116,6 +119,10 @@ const TABLE: &[Row] = &[
     row("update_user", Of::OtherUser, r#"{"full_name": "X"}"#,                    [401, 404, 404, 200]),
     row("update_user", Of::OwnUser, r#"{"role": "staff"}"#,                       [401, 403, 404, 200]),
     row("update_user", Of::OwnUser, r#"{"is_active": false}"#,                    [401, 403, 404, 200]),
+    row("list_api_keys", Of::Nothing, "",                                         [401, 403, 403, 200]),
+    row("create_api_key", Of::Nothing, KEY,                                       [401, 403, 403, 201]),
+    row("revoke_api_key", Of::ApiKey, "",                                         [401, 403, 403, 204]),
+    row("list_audit", Of::Nothing, "",                                            [401, 403, 403, 200]),
     row("list_events", Of::Nothing, "",                                           [401, 403, 200, 200]),
     row("healthz", Of::Nothing, "",                                               [200, 200, 200, 200]),
     row("readyz", Of::Nothing, "",                                                [200, 200, 200, 200]),
@@ -154,6 +161,14 @@ impl<'a> Shop<'a> {
         self.app.log_in(role).await
     }
 
+    /// A machine with a key for that, and the number of the key.
+    async fn key(&self, role: &str, scopes: &[&str]) -> (Caller<'a>, i64) {
+        let body = json!({"name": "till", "role": role, "scopes": scopes});
+        let made = self.keeper.post("/api/v1/api-keys", body).await.expect(201);
+        let token = Some(made["key"].as_str().unwrap().to_owned());
+        (Caller { token, ..self.app.stranger() }, made["id"].as_i64().unwrap())
+    }
+
     async fn order(&self, user: i64, product: i64, before: &[&str]) -> i64 {
         let body = json!({"user_id": user, "items": [{"product_id": product, "quantity": 1}]});
         let order = self.keeper.post("/api/v1/orders", body).await.expect(201)["order_id"].as_i64().unwrap();
@@ -179,6 +194,7 @@ impl<'a> Shop<'a> {
             Of::OtherOrder => Some(self.order(self.other, product, row.before).await),
             Of::OwnUser => Some(self.own),
             Of::OtherUser => Some(self.other),
+            Of::ApiKey => Some(self.key("staff", &["read"]).await.1),
         };
         let mut path = operation.path.to_owned();
         if let (Some(id), Some((start, end))) = (id, path.find('{').zip(path.find('}'))) {
@@ -203,7 +219,8 @@ fn check_document(operations: &BTreeMap<&str, Operation<'_>>) -> Vec<String> {
     let mut wrong = Vec::new();
     for (id, operation) in operations {
         let rows = || TABLE.iter().filter(|row| row.operation == *id);
-        let forbids = rows().any(|row| row.statuses.contains(&403));
+        // Of a machine whose key is not good for this, if of nobody else.
+        let forbids = rows().any(|row| row.statuses.contains(&403)) || !operation.is_public();
         let documented = operation.answer(403, "application/problem+json").is_some();
         if documented != forbids {
             wrong.push(format!("{id}: the document tells of 403: {documented}; it happens: {forbids}"));
@@ -243,4 +260,107 @@ async fn everybody_gets_what_the_table_says() {
     app.verify().await;
     let orders = shop.keeper.get("/api/v1/orders").await.expect(200);
     assert_ne!(orders["orders"], Value::Array(Vec::new()));
+}
+
+/// What a machine's key must be good for; `person` where none is good enough, and nothing where nobody is asked.
+#[rustfmt::skip]
+const NEEDS: &[(&str, &str)] = &[
+    ("register", "users"), ("login", ""), ("refresh", ""),
+    ("me", "person"), ("logout_everywhere", "person"), ("change_password", "person"),
+    ("list_products", "read"), ("get_product", "read"), ("list_low_stock", "read"),
+    ("create_product", "catalogue"), ("update_product", "catalogue"), ("delete_product", "catalogue"),
+    ("toggle_product_active", "catalogue"), ("restore_product", "catalogue"),
+    ("increment_stock", "stock"), ("decrement_stock", "stock"), ("set_stock", "stock"), ("adjust_stock", "stock"),
+    ("list_stock_movements", "read"),
+    ("list_orders", "read"), ("get_order", "read"), ("get_order_timeline", "read"),
+    ("place_order", "orders"), ("change_order", "orders"), ("confirm_order", "orders"), ("pay_order", "orders"),
+    ("ship_order", "orders"), ("deliver_order", "orders"), ("cancel_order", "orders"),
+    ("list_users", "users"), ("create_user", "users"), ("get_user", "users"), ("update_user", "users"),
+    ("list_api_keys", "person"), ("create_api_key", "person"), ("revoke_api_key", "person"),
+    ("list_audit", "users"), ("list_events", "read"),
+    ("healthz", ""), ("readyz", ""), ("metrics", ""),
+];
+
+const SCOPES: [&str; 5] = ["read", "orders", "stock", "catalogue", "users"];
+
+/// Machines whose keys are good for one scope, for all others, and for all: administrators, and staff last.
+struct Machines<'a> {
+    with: BTreeMap<&'static str, Caller<'a>>,
+    without: BTreeMap<&'static str, Caller<'a>>,
+    admin: Caller<'a>,
+    staff: Caller<'a>,
+}
+
+impl<'a> Machines<'a> {
+    async fn of(shop: &Shop<'a>) -> Self {
+        let (mut with, mut without) = (BTreeMap::new(), BTreeMap::new());
+        for scope in SCOPES {
+            with.insert(scope, shop.key("admin", &[scope]).await.0);
+            let others: Vec<_> = SCOPES.into_iter().filter(|other| *other != scope).collect();
+            without.insert(scope, shop.key("admin", &others).await.0);
+        }
+        let admin = shop.key("admin", &SCOPES).await.0;
+        Self { with, without, admin, staff: shop.key("staff", &SCOPES).await.0 }
+    }
+}
+
+/// What machines get otherwise than `needs` says, for the rows that an administrator is not refused.
+async fn faults(
+    shop: &Shop<'_>,
+    machines: &Machines<'_>,
+    needs: &[(&str, &str)],
+    only: Option<&str>,
+) -> Vec<String> {
+    let document = Document::new();
+    let operations = document.operations();
+    let mut faults = Vec::new();
+    // Machines hand out no roles.
+    let rows = TABLE.iter().filter(|row| row.body == KEY || !row.body.contains(r#""role": "staff""#));
+    for (number, row) in rows.enumerate().filter(|(_, row)| only.is_none_or(|only| row.operation == only)) {
+        let operation = operations.iter().find(|operation| operation.id() == row.operation).unwrap();
+        let Some((_, need)) = needs.iter().find(|(id, _)| *id == row.operation) else {
+            faults.push(format!("{}: nobody has decided what machines need", row.operation));
+            continue;
+        };
+        let [.., staff, admin] = row.statuses;
+        let expected = match *need {
+            "" => vec![],
+            "person" => vec![(&machines.admin, 403), (&machines.staff, 403)],
+            scope => vec![
+                (&machines.with[scope], admin),
+                (&machines.without[scope], 403),
+                (&machines.admin, admin),
+                (&machines.staff, staff),
+            ],
+        };
+        for (at, (machine, expected)) in expected.into_iter().enumerate() {
+            let got =
+                shop.status(operation, row, machine, &format!("m-{number}-{at}-{}", faults.len())).await;
+            if got != expected {
+                faults.push(format!("{} {need} #{at}: {got}, not {expected}", row.operation));
+            }
+        }
+    }
+    faults
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn machines_get_what_their_keys_are_good_for() {
+    let document = Document::new();
+    let operations: BTreeSet<_> = document.operations().iter().map(|it| it.id().to_owned()).collect();
+    let decided: BTreeSet<_> = NEEDS.iter().map(|(id, _)| (*id).to_owned()).collect();
+    assert_eq!(operations, decided, "an operation without a decision");
+    let app = TestApp::start().await;
+    let shop = Shop::open(&app).await;
+    let machines = Machines::of(&shop).await;
+    let wrong = faults(&shop, &machines, NEEDS, None).await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // The control: a decision that is not the one of the code is noticed, a weaker one and another one alike.
+    for (operation, other) in
+        [("list_audit", "read"), ("set_stock", "catalogue"), ("me", "read"), ("place_order", "person")]
+    {
+        let needs = [(operation, other)];
+        assert!(!faults(&shop, &machines, &needs, Some(operation)).await.is_empty(), "{operation}");
+    }
+    app.verify().await;
 }

@@ -136,14 +136,38 @@ impl Shop {
     }
 }
 
-/// Carries a command of the system itself out, now.
+/// Carries a command of the shop itself out, now: housekeeping, which nobody answers for.
 pub(super) async fn execute<C>(app: &App, command: C) -> anyhow::Result<Result<C::Outcome, Rejection>>
 where
     C: Command + Send + 'static,
     C::Outcome: Send + 'static,
 {
-    let context =
-        domain::Context { actor: Actor::SYSTEM, now_us: clock::now_us(), request_id: Arc::from("cli") };
+    execute_from(app, command, None).await
+}
+
+/// Carries a command out that somebody gave on the command line; the audit log tells of it.
+pub(super) async fn execute_for_operator<C>(
+    app: &App,
+    command: C,
+) -> anyhow::Result<Result<C::Outcome, Rejection>>
+where
+    C: Command + Send + 'static,
+    C::Outcome: Send + 'static,
+{
+    execute_from(app, command, Some(Arc::from("command line"))).await
+}
+
+async fn execute_from<C>(
+    app: &App,
+    command: C,
+    source: Option<Arc<str>>,
+) -> anyhow::Result<Result<C::Outcome, Rejection>>
+where
+    C: Command + Send + 'static,
+    C::Outcome: Send + 'static,
+{
+    let (now_us, request_id) = (clock::now_us(), Arc::from("cli"));
+    let context = domain::Context { actor: Actor::SYSTEM, now_us, request_id, source };
     match app.execute(command, context, None).await? {
         Answered::Decided(decided) => Ok(decided),
         Answered::Kept { .. } => Err(anyhow::anyhow!("an answer was kept for a command without a key")),

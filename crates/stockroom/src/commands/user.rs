@@ -3,7 +3,7 @@
 use domain::{CreateUser, Rejection, Role, SetPassword};
 use server::wire::values::{Email, FullName, NewPassword, Username};
 
-use super::shop::{Shop, execute};
+use super::shop::{Shop, execute_for_operator};
 use crate::cli::{UserAdd, UserCommand};
 use crate::config::Config;
 use crate::failure::UsageError;
@@ -59,7 +59,7 @@ async fn add(config: &Config, user: &NewUser<'_>, password: &NewPassword) -> any
         role: Some(user.role),
         password_hash: shop.app.passwords().hash(password.as_str()).await?,
     };
-    let created = execute(&shop.app, command).await?;
+    let created = execute_for_operator(&shop.app, command).await?;
     shop.close().await?;
     match created {
         Ok(user) => Ok(user.id.0),
@@ -78,7 +78,7 @@ async fn set_password(config: &Config, username: &str, password: &NewPassword) -
         Some(user) => {
             let password_hash = shop.app.passwords().hash(password.as_str()).await?;
             let command = SetPassword { user_id: user.id, seen_generation: None, password_hash };
-            let set = execute(&shop.app, command).await?;
+            let set = execute_for_operator(&shop.app, command).await?;
             set.map(drop).map_err(|rejection| anyhow::anyhow!("refused: {rejection:?}"))
         }
     };

@@ -136,7 +136,7 @@ impl Sample<'_> {
         C: Command + Send + 'static,
         C::Outcome: Send + 'static,
     {
-        let context = domain::Context { actor, now_us: at_us, request_id: Arc::from("demo") };
+        let context = domain::Context { actor, now_us: at_us, request_id: Arc::from("demo"), source: None };
         match self.app.execute(command, context, None).await? {
             Answered::Decided(decided) => Ok(decided),
             Answered::Kept { .. } => Err(anyhow::anyhow!("an answer was kept for a command without a key")),
@@ -176,7 +176,7 @@ impl Sample<'_> {
                 return Ok(None);
             }
             let user = granted(added)?;
-            actors.push(Actor { user_id: Some(user.id), role });
+            actors.push(Actor { user_id: Some(user.id), role, key: None });
         }
         let customers = actors.split_off(office.len());
         let staff = actors.pop().unwrap_or(Actor::SYSTEM);

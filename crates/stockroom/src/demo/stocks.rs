@@ -14,6 +14,10 @@ impl Command for AddSampleStocks {
     /// How many were added.
     type Outcome = usize;
 
+    fn word(&self) -> &'static str {
+        "shop.add_samples"
+    }
+
     fn keys(&self, context: &Context) -> Keys {
         let mut keys = Keys::default();
         for stock in stocks() {
@@ -59,7 +63,8 @@ mod tests {
     use super::AddSampleStocks;
 
     fn added_to(next: NextIds) -> (usize, Vec<Change>) {
-        let context = Context { actor: Actor::SYSTEM, now_us: 1, request_id: Arc::from("test") };
+        let context =
+            Context { actor: Actor::SYSTEM, now_us: 1, request_id: Arc::from("test"), source: None };
         let snapshot = Snapshot { next, ..Snapshot::default() };
         let decision = AddSampleStocks.decide(&snapshot, &context).unwrap();
         (decision.outcome, decision.effects.changes)

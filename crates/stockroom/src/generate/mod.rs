@@ -178,13 +178,14 @@ impl History {
     }
 
     fn work(&self, actor: Actor, at_us: i64, deed: Deed, id: Option<i64>) -> Work {
-        let context = Context { actor, now_us: at_us, request_id: Arc::clone(&self.request_id) };
+        let context =
+            Context { actor, now_us: at_us, request_id: Arc::clone(&self.request_id), source: None };
         Work { deed, context, id, refusal: None }
     }
 
     /// The one who does what is done in the office.
     fn staff(&self) -> Actor {
-        Actor { user_id: Some(UserId(2)), role: Role::Staff }
+        Actor { user_id: Some(UserId(2)), role: Role::Staff, key: None }
     }
 
     /// Accounts up to this number, made evenly between two times.

@@ -113,13 +113,13 @@ impl History {
     fn customer(&mut self, known: usize) -> Actor {
         let customers = known.saturating_sub(OFFICE.len());
         if customers == 0 || self.random.once_in(50) {
-            return Actor { user_id: None, role: Role::Customer };
+            return Actor { user_id: None, role: Role::Customer, key: None };
         }
         let index = OFFICE.len() + self.customers.draw(&mut self.random) % customers;
         if let Some(count) = self.counts.by_user.get_mut(index) {
             *count += 1;
         }
-        Actor { user_id: Some(UserId(number(index))), role: Role::Customer }
+        Actor { user_id: Some(UserId(number(index))), role: Role::Customer, key: None }
     }
 
     /// What becomes of an order, as far as it has happened by the end of the history; whether it was cancelled.

@@ -48,6 +48,23 @@ impl Work {
 }
 
 impl Job for Work {
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn word(&self) -> &'static str {
+        match &self.deed {
+            Deed::Join(command) => command.word(),
+            Deed::Add(command) => command.word(),
+            Deed::Edit(command) => command.word(),
+            Deed::Toggle(command) => command.word(),
+            Deed::Retire(command) => command.word(),
+            Deed::Stock(command) => command.word(),
+            Deed::Place(command) => command.word(),
+            Deed::Change(command) => command.word(),
+        }
+    }
+
     fn keys(&self) -> Keys {
         match &self.deed {
             Deed::Join(command) => command.keys(&self.context),

@@ -62,6 +62,14 @@ fn users_made_on_the_command_line_can_log_in() {
     assert_eq!(place.add_user("bob", "staff", PASSWORD).succeeded(), "created user bob (staff) with id 2\n");
     server.logged_in("bob@shop.example", PASSWORD).get("/api/v1/events");
 
+    // The audit log tells of both, and of how they were made.
+    let told = server.logged_in("ann", PASSWORD).get("/api/v1/audit");
+    for (entry, id) in told["entries"].as_array().unwrap().iter().zip([2, 1]) {
+        let by = (&entry["action"], &entry["target_id"], &entry["actor_id"], &entry["source"]);
+        assert_eq!(by, (&json!("user.create"), &json!(id), &Value::Null, &json!("command line")));
+    }
+    assert_eq!(told["entries"].as_array().unwrap().len(), 2, "{told}");
+
     assert_eq!(place.add_user("ANN", "staff", PASSWORD).failed(1), "error: the username ANN is taken\n");
     let same_address = [
         "user",

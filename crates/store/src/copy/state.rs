@@ -10,6 +10,8 @@ const LAST_EVENT: &str = "SELECT e.at_us FROM events e ORDER BY e.id DESC LIMIT 
 const OLDEST_ANSWER: &str = "SELECT k.created_at_us FROM idempotency_keys k ORDER BY k.created_at_us LIMIT 1";
 const NEWEST_ANSWER: &str =
     "SELECT k.created_at_us FROM idempotency_keys k ORDER BY k.created_at_us DESC LIMIT 1";
+const LAST_KEY_USE: &str = "SELECT k.last_used_at_us FROM api_keys k WHERE k.last_used_at_us IS NOT NULL \
+     ORDER BY k.last_used_at_us DESC LIMIT 1";
 const COUNTERS: &str = "SELECT c.name, c.next FROM counters c ORDER BY c.name";
 const META: &str = "SELECT m.name, m.value FROM meta m WHERE m.name <> 'copy_progress' ORDER BY m.name";
 
@@ -17,8 +19,8 @@ const META: &str = "SELECT m.name, m.value FROM meta m WHERE m.name <> 'copy_pro
 /// event.
 ///
 /// Two states that look alike are the same one, as far as the shop has been changed by its commands alone: each of
-/// them takes a number from a counter, except for facts about the shop and for kept answers, whose number and ages are
-/// looked at.
+/// them takes a number from a counter, except for facts about the shop, the last use of keys, and kept answers, whose number
+/// and ages are looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct State {
     /// Rows of each of [`TABLES`], in that order. The record of a copy's progress is not counted.
@@ -52,6 +54,7 @@ impl State {
             ("time of the last event", LAST_EVENT),
             ("time of the oldest answer kept", OLDEST_ANSWER),
             ("time of the newest answer kept", NEWEST_ANSWER),
+            ("time of the last use of a key", LAST_KEY_USE),
         ] {
             let found = reader.query_long(sql, &[]).await?;
             let value = found.first().map(|row| row.int(0)).transpose()?;

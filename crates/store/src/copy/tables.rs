@@ -2,9 +2,7 @@
 
 use crate::driver::{Column, Kind, TableRows, Value};
 use crate::tables::{
-    INSERT_EVENTS, INSERT_HOLDS, INSERT_ITEMS, INSERT_LEVELS, INSERT_MOVEMENTS, INSERT_ORDERS,
-    INSERT_PRODUCT_COUNTS, INSERT_PRODUCTS, INSERT_SUMS, INSERT_USERS, UPSERT_ANSWERS, UPSERT_GRAMS,
-    UPSERT_META,
+    INSERT_API_KEYS, INSERT_AUDIT, INSERT_EVENTS, INSERT_HOLDS, INSERT_ITEMS, INSERT_LEVELS, INSERT_MOVEMENTS, INSERT_ORDERS, INSERT_PRODUCTS, INSERT_PRODUCT_COUNTS, INSERT_SUMS, INSERT_USERS, UPSERT_ANSWERS, UPSERT_GRAMS, UPSERT_META,
 };
 
 static LOCATIONS: TableRows =
@@ -17,9 +15,10 @@ static COUNTERS: TableRows =
 ///
 /// The counters come last. Until then the target has none, and no writer can do without: a server that had the target
 /// open when the copy began gets errors, and not a place among half of somebody else's rows.
-pub(super) static TABLES: [&TableRows; 15] = [
+pub(super) static TABLES: [&TableRows; 17] = [
     &LOCATIONS,
     &INSERT_USERS,
+    &INSERT_API_KEYS,
     &INSERT_PRODUCTS,
     &UPSERT_GRAMS,
     &INSERT_PRODUCT_COUNTS,
@@ -30,6 +29,7 @@ pub(super) static TABLES: [&TableRows; 15] = [
     &INSERT_HOLDS,
     &INSERT_MOVEMENTS,
     &INSERT_EVENTS,
+    &INSERT_AUDIT,
     &UPSERT_ANSWERS,
     &UPSERT_META,
     &COUNTERS,
@@ -41,10 +41,14 @@ pub(super) fn is_prefilled(table: &TableRows) -> bool {
     matches!(table.table, "locations" | "product_counts" | "meta" | "counters")
 }
 
-/// Whether the rows of this table are made of those of others, so that it is empty where they are. Younger than the first
+/// Whether the rows of this table are made of those of others, or come with some of them, so that it is empty where they
+/// are. Younger than the first
 /// migration, it may be missing from a database whose migration was interrupted.
 pub(super) fn is_derived(table: &TableRows) -> bool {
-    matches!(table.table, "order_sums" | "customer_holds" | "product_grams" | "product_counts")
+    matches!(
+        table.table,
+        "api_keys" | "audit" | "order_sums" | "customer_holds" | "product_grams" | "product_counts"
+    )
 }
 
 /// Rows in the order of their key.

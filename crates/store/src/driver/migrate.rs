@@ -58,6 +58,8 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "sums_of_the_shop",
         script: include_str!("../../migrations/0006_sums_of_the_shop.sql"),
     },
+    Migration { version: 7, name: "api_keys", script: include_str!("../../migrations/0007_api_keys.sql") },
+    Migration { version: 8, name: "audit", script: include_str!("../../migrations/0008_audit.sql") },
     Migration {
         version: 9,
         name: "holds_and_expiry",

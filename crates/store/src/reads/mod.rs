@@ -3,6 +3,8 @@
 //! What is asked for all the time (a product, an order, a user, a session) runs inline by constant SQL that finds its
 //! rows by key. Lists may look at many rows, so they run where they keep nobody waiting.
 
+mod api_keys;
+mod audit;
 mod choice;
 mod events;
 mod filter;

@@ -17,11 +17,12 @@ use store::{IdempotencyKey, Verdict};
 use tokio::sync::Notify;
 
 /// All tables that hold something of a shop, with their keys.
-const TABLES: [(&str, &str); 15] = [
+const TABLES: [(&str, &str); 17] = [
     ("meta", "name"),
     ("counters", "name"),
     ("locations", "id"),
     ("users", "id"),
+    ("api_keys", "id"),
     ("products", "id"),
     ("product_grams", "gram, product_id"),
     ("product_counts", "shelf"),
@@ -32,6 +33,7 @@ const TABLES: [(&str, &str); 15] = [
     ("customer_holds", "user_id"),
     ("stock_movements", "product_id, id"),
     ("events", "id"),
+    ("audit", "id"),
     ("idempotency_keys", "principal, idem_key"),
 ];
 
@@ -42,6 +44,7 @@ const SMALL: PortionLimit = PortionLimit { rows: 23, bytes: 4_000 };
 async fn source() -> Shop {
     let (shop, truth) = random_shop().await;
     shop.run(OpenShop { currency: "JPY".to_owned() }).await.unwrap();
+    crate::audit::be_busy(&shop).await;
     // An order with a key: its answer moves, too.
     let mut batch = Batch::default();
     for (number, user) in truth.users.iter().enumerate() {

@@ -319,6 +319,8 @@ async fn the_schema_is_created_once_and_guards_the_rules() {
             (4, "orders_at_scale"),
             (5, "product_search"),
             (6, "sums_of_the_shop"),
+            (7, "api_keys"),
+            (8, "audit"),
             (9, "holds_and_expiry")
         ]
     );
@@ -326,7 +328,7 @@ async fn the_schema_is_created_once_and_guards_the_rules() {
 
     let mut transaction = fixture.database.begin().await.unwrap();
     let counters = transaction.query("SELECT name FROM counters WHERE next = 1", &[]).await.unwrap();
-    assert_eq!(counters.len(), 6);
+    assert_eq!(counters.len(), 8);
     const PRODUCT: &str = "INSERT INTO products (id, sku, name, description, search_text, price_cents, is_active, archived_at_us, low_stock_threshold, auto_deactivate, version, created_at_us, updated_at_us) VALUES (?, ?, 'n', '', 'n', ?, 1, NULL, 0, 0, 1, 5, 5)";
     transaction.execute(PRODUCT, &[1.into(), "S".into(), 100.into()]).await.unwrap();
     const LEVEL: &str = "INSERT INTO stock_levels (product_id, location_id, on_hand, allocated, version) VALUES (?, 1, ?, ?, 1)";

@@ -2,6 +2,10 @@
 
 // Said so that the lints know that functions between the tests are tests too.
 #[cfg(test)]
+mod api_keys;
+#[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod catalogue;
 #[cfg(test)]
 mod copy;

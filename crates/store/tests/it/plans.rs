@@ -5,10 +5,13 @@ use crate::place::run;
 use crate::queries::{OrderFilters, order_queries, product_queries};
 use crate::random_shop::{DAY, Random};
 use crate::shop::{Batch, Shop, act, new_order, new_product, new_user};
-use domain::{Action, CreateProduct, CreateUser, OrderId, ProductId, Role, Status, UserId};
+use domain::{
+    Action, Actor, ApiKeyId, CreateProduct, CreateUser, OrderId, ProductId, Role, Status, UpdateProduct,
+    UserId,
+};
 use std::collections::BTreeSet;
 use store::driver::{Dialect, Overheard, Value};
-use store::{OrderQuery, OrderSort, Page, Scope, SortValue, Start, Store, UserQuery};
+use store::{AuditQuery, OrderQuery, OrderSort, Page, Scope, SortValue, Start, Store, UserQuery};
 
 const PRODUCTS: i64 = 1_500;
 const USERS: i64 = 250;
@@ -23,8 +26,13 @@ const RARE: ProductId = ProductId(PRODUCTS);
 const REGULAR: UserId = UserId(2);
 const OCCASIONAL: UserId = UserId(77);
 /// Tables that grow with every order, and what the statements call them.
-const LARGE: [(&str, &[&str]); 4] =
-    [("orders", &["o"]), ("order_items", &["i", "f"]), ("stock_movements", &["m"]), ("events", &["e"])];
+const LARGE: [(&str, &[&str]); 5] = [
+    ("orders", &["o"]),
+    ("order_items", &["i", "f"]),
+    ("stock_movements", &["m"]),
+    ("events", &["e"]),
+    ("audit", &["a"]),
+];
 
 struct LargeShop {
     shop: Shop,
@@ -37,6 +45,7 @@ impl LargeShop {
         let shop = Shop::new().await;
         fill_catalogue(&shop).await;
         let mut random = Random::new(0x1a26e);
+        fill_audit(&shop).await;
         let mut first = 0;
         while first < ORDERS {
             fill_orders(&shop, &mut random, first..(first + 1_000).min(ORDERS)).await;
@@ -187,6 +196,44 @@ async fn fill_catalogue(shop: &Shop) {
     shop.decide(batch).await;
 }
 
+/// Lines of the audit log: many by some, few by others, of a hundred products.
+async fn fill_audit(shop: &Shop) {
+    for round in 0..6 {
+        let mut batch = Batch::default();
+        for index in 0..1_000 {
+            let user_id = UserId(if index % 100 == 0 { 3 } else { 1 });
+            let actor = Actor { user_id: Some(user_id), role: Role::Admin, key: None };
+            let product_id = ProductId(1 + index % 100);
+            let price_cents = Some(1_000 * (1 + round) + index);
+            let change = UpdateProduct { price_cents, ..UpdateProduct::nothing(product_id) };
+            batch.add(shop.context_from(actor, "192.0.2.1"), change);
+        }
+        shop.decide(batch).await;
+    }
+}
+
+/// What the audit log is asked for: every filter, and ranges of time with each.
+async fn check_audit(large: &LargeShop) {
+    let bounds = large.shop.ints("SELECT MIN(a.at_us) FROM audit a").await[0];
+    let after = Start::After { value: SortValue::Int(bounds + 3_000), id: 3_000 };
+    for start in [Start::Offset(0), after] {
+        let all = AuditQuery::all(Page { limit: 20, start });
+        for query in [
+            all.clone(),
+            AuditQuery { actor_id: Some(UserId(1)), ..all.clone() },
+            AuditQuery { actor_id: Some(UserId(3)), ..all.clone() },
+            AuditQuery { key_id: Some(ApiKeyId(1)), ..all.clone() },
+            AuditQuery { action: Some("product.update".to_owned()), ..all.clone() },
+            AuditQuery { action: Some("order.place".to_owned()), ..all.clone() },
+            AuditQuery { thing: Some(("product".to_owned(), 7)), ..all },
+        ] {
+            large.store.audit(&query).await.unwrap();
+            let (from_us, before_us) = (Some(bounds + 100), Some(bounds + 2_000));
+            large.store.audit(&AuditQuery { from_us, before_us, ..query }).await.unwrap();
+        }
+    }
+}
+
 /// Orders by time of placement: most of them delivered, the latest still on their way.
 async fn fill_orders(shop: &Shop, random: &mut Random, numbers: std::ops::Range<i64>) {
     let mut batch = Batch::default();
@@ -240,7 +287,7 @@ async fn refresh_statistics(shop: &Shop) {
         Dialect::MySql => {
             let mut transaction = shop.database.begin().await.unwrap();
             let tables = "orders, order_items, order_sums, stock_movements, events, products, stock_levels, users, \
-                 product_grams, product_counts, customer_holds";
+                 product_grams, product_counts, customer_holds, audit";
             transaction.query_dynamic(&format!("ANALYZE TABLE {tables}"), &[]).await.unwrap();
         }
     }
@@ -302,6 +349,7 @@ async fn a_bad_plan_is_told(large: &LargeShop) {
         ("SELECT SUM(i.quantity) FROM order_items i", false),
         ("SELECT COUNT(*) FROM events e WHERE e.payload <> ''", false),
         ("SELECT SUM(m.on_hand_after) FROM stock_movements m", false),
+        ("SELECT COUNT(*) FROM audit a WHERE a.source <> ''", false),
     ] {
         let params: &[Value] = if is_cut { &[Value::Int(20)] } else { &[] };
         let steps = large.plan(sql, params).await;
@@ -323,6 +371,7 @@ async fn check_the_others(large: &LargeShop) {
         let query = UserQuery { text: Some("user".to_owned()), role: None, active: None, page };
         large.store.users(&query).await.unwrap();
     }
+    check_audit(large).await;
     for after in [0, ORDERS, 3 * ORDERS] {
         large.store.events(after, 1_000).await.unwrap();
         large.store.changes(Some(after)).await.unwrap();

@@ -47,6 +47,14 @@ impl<C: Command + Send> Job for Task<C>
 where
     C::Outcome: Send,
 {
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn word(&self) -> &'static str {
+        self.command.word()
+    }
+
     fn keys(&self) -> Keys {
         self.command.keys(&self.context)
     }
@@ -134,7 +142,12 @@ impl Shop {
 
     pub(crate) fn context_of(&self, actor: Actor) -> Context {
         let now_us = self.now_us.fetch_add(1, Ordering::Relaxed);
-        Context { actor, now_us, request_id: format!("request-{now_us}").into() }
+        Context { actor, now_us, request_id: format!("request-{now_us}").into(), source: None }
+    }
+
+    /// As it comes over the wire, from an address.
+    pub(crate) fn context_from(&self, actor: Actor, source: &str) -> Context {
+        Context { source: Some(source.into()), ..self.context_of(actor) }
     }
 
     pub(crate) fn context(&self) -> Context {
@@ -169,6 +182,23 @@ impl Shop {
     {
         let mut batch = Batch::default();
         let ticket = batch.add(self.context_of(actor), command);
+        self.decide(batch).await;
+        ticket.get()
+    }
+
+    /// Runs a command that came from an address.
+    pub(crate) async fn run_from<C>(
+        &self,
+        actor: Actor,
+        source: &str,
+        command: C,
+    ) -> Result<C::Outcome, Rejection>
+    where
+        C: Command + Send + 'static,
+        C::Outcome: Send + 'static,
+    {
+        let mut batch = Batch::default();
+        let ticket = batch.add(self.context_from(actor, source), command);
         self.decide(batch).await;
         ticket.get()
     }
@@ -220,7 +250,7 @@ impl Shop {
 }
 
 pub(crate) fn actor(user: &User) -> Actor {
-    Actor { user_id: Some(user.id), role: user.role }
+    Actor { user_id: Some(user.id), role: user.role, key: None }
 }
 
 pub(crate) fn new_product(sku: &str, opening_stock: i64) -> CreateProduct {

@@ -2,9 +2,9 @@
 
 use crate::queries::{OrderFilters, order_queries, product_queries};
 use crate::shop::{Batch, Shop, new_order, new_user};
-use domain::{AllocateAt, CreateProduct, DeleteProduct, PlaceOrder, ProductId, Role, Status, UserId};
+use domain::{Actor, AllocateAt, CreateProduct, DeleteProduct, PlaceOrder, ProductId, Role, Status, UserId};
 use store::driver::Overheard;
-use store::{Page, Scope, Start, Store, UserQuery};
+use store::{AuditQuery, Page, Scope, Start, Store, UserQuery};
 
 /// Which way to go (orders of the owner; sums of all orders and of the product), the page, its items.
 const MOST_FOR_ORDER_ROWS: usize = 5;
@@ -21,6 +21,7 @@ const LIMIT: u32 = 1_000;
 const DAY: i64 = 86_400_000_000;
 /// What every order has.
 const COMMON: ProductId = ProductId(1);
+const ROOT: Actor = Actor { user_id: Some(UserId(1)), role: Role::Admin, key: None };
 const ANN: UserId = UserId(2);
 
 /// A shop in which every list has so many rows, or a multiple of it, or none.
@@ -34,6 +35,7 @@ impl Scaled {
     async fn new(size: i64) -> Self {
         let shop = Shop::new().await;
         fill_users(&shop, size).await;
+        fill_keys(&shop, size).await;
         let archived = fill_products(&shop, size).await;
         fill_orders(&shop, size, &archived).await;
         shop.assert_sound().await;
@@ -53,6 +55,15 @@ async fn fill_users(shop: &Shop, size: i64) {
     for name in names.chain((0..size).map(|index| format!("user{index}"))) {
         let role = (name != "root").then_some(Role::Customer);
         batch.add(shop.context(), domain::CreateUser { role, ..new_user(&name) });
+    }
+    shop.decide(batch).await;
+}
+
+async fn fill_keys(shop: &Shop, size: i64) {
+    let mut batch = Batch::default();
+    for index in 0..size {
+        let digest = format!("{:016x}", 2 * index);
+        batch.add(shop.context_of(ROOT), domain::CreateApiKey { digest, ..crate::audit::new_key() });
     }
     shop.decide(batch).await;
 }
@@ -103,7 +114,10 @@ async fn fill_orders(shop: &Shop, size: i64, archived: &[ProductId]) {
     }
     for (index, id) in archived.iter().enumerate() {
         let is_active = Some(index % 4 < 2);
-        batch.add(shop.context(), domain::UpdateProduct { is_active, ..domain::UpdateProduct::nothing(*id) });
+        batch.add(
+            shop.context_from(ROOT, "192.0.2.1"),
+            domain::UpdateProduct { is_active, ..domain::UpdateProduct::nothing(*id) },
+        );
         batch.add(shop.context(), DeleteProduct { product_id: *id, if_version: None });
     }
     shop.decide(batch).await;
@@ -190,6 +204,13 @@ async fn the_other_lists_are_one_query_each() {
             check(&shops, 1, "users", users).await;
         }
     }
+    for actor_id in [None, Some(UserId(1))] {
+        let query = AuditQuery { actor_id, ..AuditQuery::all(page()) };
+        let lines = async |store: &Store| store.audit(&query).await.unwrap().rows.len();
+        check(&shops, 1, "the audit log", lines).await;
+    }
+    let keys = async |store: &Store| store.api_keys(&page()).await.unwrap().rows.len();
+    check(&shops, 1, "keys", keys).await;
     let movements = async |store: &Store| store.movements(COMMON, &page()).await.unwrap().rows.len();
     check(&shops, 1, "movements", movements).await;
     let events = async |store: &Store| store.events(0, 10_000).await.unwrap().len();

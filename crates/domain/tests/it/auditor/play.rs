@@ -51,7 +51,7 @@ pub(crate) fn play(seed: u64, next: NextIds) -> (Any, Context) {
     let user_id = dice.maybe(85, |dice| user(dice, next));
     let now_us = 1_700_000_000_000_000 + dice.below(1_000_000_000);
     let request_id = Arc::from(format!("r-{}", dice.below(1000)));
-    let context = Context { actor: Actor { user_id, role }, now_us, request_id };
+    let context = Context { actor: Actor { user_id, role, key: None }, now_us, request_id, source: None };
     let command = match dice.below(100) {
         0..30 => place(&mut dice, next),
         30..60 => change(&mut dice, next),

@@ -92,7 +92,7 @@ fn archives_once() {
     assert_eq!(after.products[&OLD].archived_at_us, Some(1));
     // Callers are told which of the two it was.
     let outcome = |shop: &Shop, product_id| {
-        let context = Context { actor: STAFF, now_us: 5, request_id: Arc::from("r") };
+        let context = Context { actor: STAFF, now_us: 5, request_id: Arc::from("r"), source: None };
         let command = delete(product_id);
         command.decide(&shop.load(&command.keys(&context)), &context).unwrap().outcome
     };

@@ -4,6 +4,7 @@
 //! its own, since [`Shop::apply`] insists that its line in the ledger tells all of it.
 
 mod adjust_stock;
+mod api_keys;
 mod change_order;
 mod create_product;
 mod create_user;
@@ -22,7 +23,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use domain::{
-    Action, Actor, AllocateAt, Change, ChangeOrder, Context, CreateProduct, CreateUser, Customs,
+    Action, Actor, AllocateAt, ApiKey, Change, ChangeOrder, Context, CreateProduct, CreateUser, Customs,
     DeleteProduct, Effects, Fact, Goal, Movement, Order, OrderId, OrderLine, Payment, PlaceOrder, Product,
     ProductId, RecordedEvent, Rejection, Role, Status, UpdateProduct, UpdateUser, User, UserId,
 };
@@ -30,13 +31,13 @@ use domain::{
 use crate::any::{Any, check_shown};
 use crate::shop::Shop;
 
-pub(crate) const ADMIN: Actor = Actor { user_id: Some(UserId(1)), role: Role::Admin };
-pub(crate) const STAFF: Actor = Actor { user_id: Some(UserId(2)), role: Role::Staff };
-pub(crate) const CLEO: Actor = Actor { user_id: Some(UserId(3)), role: Role::Customer };
-pub(crate) const CYD: Actor = Actor { user_id: Some(UserId(4)), role: Role::Customer };
-pub(crate) const IDLE: Actor = Actor { user_id: Some(UserId(5)), role: Role::Customer };
+pub(crate) const ADMIN: Actor = Actor { user_id: Some(UserId(1)), role: Role::Admin, key: None };
+pub(crate) const STAFF: Actor = Actor { user_id: Some(UserId(2)), role: Role::Staff, key: None };
+pub(crate) const CLEO: Actor = Actor { user_id: Some(UserId(3)), role: Role::Customer, key: None };
+pub(crate) const CYD: Actor = Actor { user_id: Some(UserId(4)), role: Role::Customer, key: None };
+pub(crate) const IDLE: Actor = Actor { user_id: Some(UserId(5)), role: Role::Customer, key: None };
 /// A caller without an account, where the shop serves such callers as customers.
-pub(crate) const ANONYMOUS: Actor = Actor { user_id: None, role: Role::Customer };
+pub(crate) const ANONYMOUS: Actor = Actor { user_id: None, role: Role::Customer, key: None };
 
 /// In stock, ten pieces at 100, low at two.
 pub(crate) const APPLE: ProductId = ProductId(1);
@@ -147,7 +148,7 @@ pub(crate) fn do_as(shop: &mut Shop, actor: Actor, command: impl Into<Any>) {
 
 /// Decides on exactly what the keys name, and applies.
 fn attempt(shop: &mut Shop, actor: Actor, command: &Any) -> Result<Effects, Rejection> {
-    let context = Context { actor, now_us: NOW_US, request_id: Arc::from("r") };
+    let context = Context { actor, now_us: NOW_US, request_id: Arc::from("r"), source: None };
     let verdict = command.decide(&shop.load(&command.keys(&context)), &context)?;
     let checks = shop.apply(&verdict.effects).and_then(|()| check_shown(shop, &verdict));
     if let Err(fault) = checks.and_then(|()| shop.audit()) {
@@ -209,6 +210,9 @@ fn change(change: &Change) -> Option<String> {
         Change::PutOrder(order) => order_text(order),
         Change::OpenShop { currency } => format!("open shop in {currency}"),
         Change::NoteSecret { mark } => format!("note secret {mark}"),
+        Change::PutApiKey(key) => api_key_text(key),
+        Change::RevokeApiKeysOf { user_id, .. } => format!("revoke keys of {}", user_id.0),
+        Change::NoteApiKeyUse { id, at_us } => format!("key {} used at {at_us}", id.0),
         Change::ForgetAnswers { before_us } => format!("forget answers before {before_us}"),
     })
 }
@@ -221,6 +225,16 @@ fn user_text(user: &User) -> String {
     let active = if user.is_active { "active" } else { "inactive" };
     let (role, hash) = (role.word(), &user.password_hash);
     format!("user {} v{version} {username} {email} {name} {role} {active} g{token_generation} {hash}", id.0)
+}
+
+fn api_key_text(key: &ApiKey) -> String {
+    let ApiKey { id, name, digest, role, scopes, maker_id, .. } = key;
+    assert_eq!(key.created_at_us, NOW_US, "{key:?}");
+    let scopes: Vec<_> = scopes.iter().map(|scope| scope.word()).collect();
+    let days = (key.expires_at_us - NOW_US) / 86_400_000_000;
+    let state = if key.revoked_at_us.is_some() { " revoked" } else { "" };
+    let (role, scopes) = (role.word(), scopes.join("+"));
+    format!("key {} {name} {digest} {role} {scopes} by {} for {days} days{state}", id.0, maker_id.0)
 }
 
 fn product_text(product: &Product) -> String {

@@ -20,7 +20,7 @@ fn notes_the_secret_and_tells_of_another() {
     check(&noted, Actor::SYSTEM, note("a"), Ok(""));
     let other = check(&noted, Actor::SYSTEM, note("b"), Ok("note secret b"));
     for (shop, mark, was_another) in [(&shop(), "a", false), (&noted, "a", false), (&other, "a", true)] {
-        let context = Context { actor: Actor::SYSTEM, now_us: 0, request_id: "r".into() };
+        let context = Context { actor: Actor::SYSTEM, now_us: 0, request_id: "r".into(), source: None };
         let command = note(mark);
         let snapshot = shop.load(&command.keys(&context));
         assert_eq!(command.decide(&snapshot, &context).unwrap().outcome, was_another);

@@ -11,7 +11,7 @@ use super::body::{OrderBody, OrderFound};
 use crate::api::headers::{IdempotencyKey, IfMatchOfOrder};
 use crate::app::App;
 use crate::http::problem::{NotFound, PreconditionFailed, Problem, WriteProblems};
-use crate::request::{Caller, Edit, NoBody, OperationBody, PathId, Staff, run};
+use crate::request::{Caller, Edit, NoBody, ORDERS, OperationBody, PathId, Someone, Staff, run};
 use crate::wire::values::Status;
 
 /// Where an order shall go.
@@ -57,7 +57,7 @@ async fn change<T>(
     security(("bearer" = []), ("password" = [])))]
 pub(super) async fn change_order(
     State(app): State<App>,
-    caller: Caller,
+    Someone(caller): Someone<ORDERS>,
     id: PathId,
     edit: Edit<ChangeOrderBody>,
 ) -> Result<Response, Problem> {
@@ -75,7 +75,7 @@ pub(super) async fn change_order(
     security(("bearer" = []), ("password" = [])))]
 pub(super) async fn confirm_order(
     State(app): State<App>,
-    Staff(caller): Staff,
+    Staff(caller): Staff<ORDERS>,
     id: PathId,
     edit: Edit<NoBody>,
 ) -> Result<Response, Problem> {
@@ -92,7 +92,7 @@ pub(super) async fn confirm_order(
     security(("bearer" = []), ("password" = [])))]
 pub(super) async fn pay_order(
     State(app): State<App>,
-    Staff(caller): Staff,
+    Staff(caller): Staff<ORDERS>,
     id: PathId,
     edit: Edit<NoBody>,
 ) -> Result<Response, Problem> {
@@ -108,7 +108,7 @@ pub(super) async fn pay_order(
     security(("bearer" = []), ("password" = [])))]
 pub(super) async fn ship_order(
     State(app): State<App>,
-    Staff(caller): Staff,
+    Staff(caller): Staff<ORDERS>,
     id: PathId,
     edit: Edit<NoBody>,
 ) -> Result<Response, Problem> {
@@ -124,7 +124,7 @@ pub(super) async fn ship_order(
     security(("bearer" = []), ("password" = [])))]
 pub(super) async fn deliver_order(
     State(app): State<App>,
-    Staff(caller): Staff,
+    Staff(caller): Staff<ORDERS>,
     id: PathId,
     edit: Edit<NoBody>,
 ) -> Result<Response, Problem> {
@@ -142,7 +142,7 @@ pub(super) async fn deliver_order(
     security(("bearer" = []), ("password" = [])))]
 pub(super) async fn cancel_order(
     State(app): State<App>,
-    caller: Caller,
+    Someone(caller): Someone<ORDERS>,
     id: PathId,
     edit: Edit<NoBody>,
 ) -> Result<Response, Problem> {

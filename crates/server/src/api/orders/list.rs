@@ -14,7 +14,7 @@ use crate::app::views::{OrderListing, OrderQuery, OrderSort, OrderView, Scope};
 use crate::app::{App, Asked, Slot, What};
 use crate::http::problem::{BadRequest, FieldError, Problem, Unauthenticated, Unavailable};
 use crate::http::reply::Ready;
-use crate::request::{Again, Caller, Paged, found};
+use crate::request::{Again, Paged, READ, Someone, found};
 use crate::wire::paging::{ByNumber, Cursor, Key, PageParams};
 use crate::wire::time::Moment;
 use crate::wire::values::{Id, Status};
@@ -159,7 +159,7 @@ impl OrderFilter {
     security(("bearer" = []), ("password" = [])))]
 pub(super) async fn list_orders(
     State(app): State<App>,
-    caller: Caller,
+    Someone(caller): Someone<READ>,
     list: Paged<OrderFilter>,
     again: Again,
 ) -> Result<Response, Problem> {

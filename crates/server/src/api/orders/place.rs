@@ -13,7 +13,7 @@ use super::body::{OrderBody, OrderCreated};
 use crate::api::headers::IdempotencyKey;
 use crate::app::App;
 use crate::http::problem::{NotFound, Problem, WriteProblems};
-use crate::request::{Caller, OperationBody, Write, run};
+use crate::request::{Caller, ORDERS, OperationBody, Someone, Write, run};
 use crate::settings::Settings;
 use crate::wire::values::{AllocateAt, Id, Quantity, Status};
 
@@ -104,7 +104,7 @@ impl PlaceOrderBody {
     security(("bearer" = []), ("password" = [])))]
 pub(super) async fn place_order(
     State(app): State<App>,
-    caller: Caller,
+    Someone(caller): Someone<ORDERS>,
     write: Write<PlaceOrderBody>,
 ) -> Result<Response, Problem> {
     let settings = app.settings();

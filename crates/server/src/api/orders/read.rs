@@ -14,7 +14,7 @@ use crate::app::views::{EventView, OrderView};
 use crate::app::{App, Asked, Slot, What};
 use crate::http::problem::{BadRequest, NotFound, Problem, Unauthenticated, Unavailable};
 use crate::http::reply::{Ready, Reply};
-use crate::request::{Again, Caller, PathId, Query, found};
+use crate::request::{Again, Caller, PathId, Query, READ, Someone, found};
 use crate::wire::query::Nothing;
 use crate::wire::time::Rfc3339;
 
@@ -36,7 +36,7 @@ async fn visible(app: &App, caller: &Caller, PathId(id): PathId) -> Result<Order
     security(("bearer" = []), ("password" = [])))]
 pub(super) async fn get_order(
     State(app): State<App>,
-    caller: Caller,
+    Someone(caller): Someone<READ>,
     id: PathId,
     Query(Nothing {}): Query<Nothing>,
     again: Again,
@@ -119,7 +119,7 @@ impl StepBody {
     security(("bearer" = []), ("password" = [])))]
 pub(super) async fn get_timeline(
     State(app): State<App>,
-    caller: Caller,
+    Someone(caller): Someone<READ>,
     id: PathId,
     Query(Nothing {}): Query<Nothing>,
 ) -> Result<Reply, Problem> {

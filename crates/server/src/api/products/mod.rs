@@ -23,7 +23,9 @@ use crate::http::problem::{
     WriteProblems,
 };
 use crate::http::reply::{Ready, Reply};
-use crate::request::{Again, Caller, Edit, NoBody, Paged, PathId, Staff, Write, found, run};
+use crate::request::{
+    Again, CATALOGUE, Caller, Edit, NoBody, Paged, PathId, READ, Someone, Staff, Write, found, run,
+};
 use crate::wire::paging::PageParams;
 use crate::wire::values::Id;
 
@@ -55,7 +57,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         ReadProblems))]
 async fn list(
     State(app): State<App>,
-    caller: Caller,
+    Someone(caller): Someone<READ>,
     paged: Paged<ProductFilter>,
     again: Again,
 ) -> Result<Response, Problem> {
@@ -97,7 +99,7 @@ fn audience(caller: &Caller) -> Audience {
         ReadProblems))]
 async fn low_stock(
     State(app): State<App>,
-    _: Staff,
+    _: Staff<READ>,
     paged: Paged<LowStockFilter>,
     again: Again,
 ) -> Result<Response, Problem> {
@@ -146,7 +148,7 @@ async fn answer_list(
         BadRequest, Unauthenticated, NotFound, Unavailable))]
 async fn read(
     State(app): State<App>,
-    caller: Caller,
+    Someone(caller): Someone<READ>,
     PathId(id): PathId,
     again: Again,
 ) -> Result<Response, Problem> {
@@ -184,7 +186,7 @@ pub(super) fn not_found(id: i64) -> Problem {
         WriteProblems))]
 async fn create(
     State(app): State<App>,
-    Staff(caller): Staff,
+    Staff(caller): Staff<CATALOGUE>,
     Write { body, conditions }: Write<ProductNew>,
 ) -> Result<Response, Problem> {
     let currency = app.settings().currency.clone();
@@ -209,7 +211,7 @@ async fn create(
         ProductFound, WriteProblems, NotFound, PreconditionFailed))]
 async fn update(
     State(app): State<App>,
-    Staff(caller): Staff,
+    Staff(caller): Staff<CATALOGUE>,
     PathId(id): PathId,
     Edit { body, if_version, conditions }: Edit<ProductChange>,
 ) -> Result<Response, Problem> {
@@ -232,7 +234,7 @@ async fn update(
         WriteProblems, NotFound, PreconditionFailed))]
 async fn delete(
     State(app): State<App>,
-    Staff(caller): Staff,
+    Staff(caller): Staff<CATALOGUE>,
     PathId(id): PathId,
     Edit { body: NoBody {}, if_version, conditions }: Edit<NoBody>,
 ) -> Result<Response, Problem> {
@@ -257,7 +259,7 @@ async fn delete(
         ProductFound, WriteProblems, NotFound, PreconditionFailed))]
 async fn toggle_active(
     State(app): State<App>,
-    Staff(caller): Staff,
+    Staff(caller): Staff<CATALOGUE>,
     PathId(id): PathId,
     Edit { body: NoBody {}, if_version, conditions }: Edit<NoBody>,
 ) -> Result<Response, Problem> {
@@ -275,7 +277,7 @@ async fn toggle_active(
         ProductFound, WriteProblems, NotFound, PreconditionFailed))]
 async fn restore(
     State(app): State<App>,
-    Staff(caller): Staff,
+    Staff(caller): Staff<CATALOGUE>,
     PathId(id): PathId,
     Edit { body: NoBody {}, if_version, conditions }: Edit<NoBody>,
 ) -> Result<Response, Problem> {

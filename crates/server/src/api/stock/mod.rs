@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::app::views::{Page, ProductView, Start};
 use crate::http::problem::{NotFound, Problem, ReadProblems, WriteProblems};
 use crate::http::reply::Reply;
-use crate::request::{Caller, Conditions, Paged, PathId, Staff, Write, run};
+use crate::request::{Caller, Conditions, Paged, PathId, READ, STOCK, Staff, Write, run};
 use crate::wire::paging::PageParams;
 use crate::wire::query::Nothing;
 use crate::wire::values::Id;
@@ -42,7 +42,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         ProductFound, WriteProblems, NotFound))]
 async fn increment(
     State(app): State<App>,
-    Staff(caller): Staff,
+    Staff(caller): Staff<STOCK>,
     PathId(id): PathId,
     Write { body, conditions }: Write<StockMove>,
 ) -> Result<Response, Problem> {
@@ -62,7 +62,7 @@ async fn increment(
         ProductFound, WriteProblems, NotFound))]
 async fn decrement(
     State(app): State<App>,
-    Staff(caller): Staff,
+    Staff(caller): Staff<STOCK>,
     PathId(id): PathId,
     Write { body, conditions }: Write<StockMove>,
 ) -> Result<Response, Problem> {
@@ -82,7 +82,7 @@ async fn decrement(
         ProductFound, WriteProblems, NotFound))]
 async fn set(
     State(app): State<App>,
-    Staff(caller): Staff,
+    Staff(caller): Staff<STOCK>,
     PathId(id): PathId,
     Write { body, conditions }: Write<StockCounted>,
 ) -> Result<Response, Problem> {
@@ -122,7 +122,7 @@ async fn adjust_one(
         WriteProblems, NotFound))]
 async fn adjust(
     State(app): State<App>,
-    Staff(caller): Staff,
+    Staff(caller): Staff<STOCK>,
     Write { body, conditions }: Write<Adjustment>,
 ) -> Result<Response, Problem> {
     let currency = app.settings().currency.clone();
@@ -145,7 +145,7 @@ async fn adjust(
         ReadProblems, NotFound))]
 async fn movements(
     State(app): State<App>,
-    _: Staff,
+    _: Staff<READ>,
     PathId(id): PathId,
     paged: Paged<Nothing>,
 ) -> Result<Reply, Problem> {

@@ -114,6 +114,10 @@ integer_value! {
     Id: 1..=i64::MAX, "Number of a record, from 1.", example 1
 }
 integer_value! {
+    /// How long a machine's key is good.
+    KeyLife: 1..=domain::MAX_API_KEY_LIFE_DAYS, "How many days it is good.", example 90
+}
+integer_value! {
     /// A price in minor units of the shop's currency.
     PriceCents: 0..=TRILLION, "Price in minor units (cents) of the shop's currency.", example 249_999
 }

@@ -10,14 +10,14 @@ mod text;
 mod words;
 
 pub use given::given;
-pub use integer::{EventLimit, EventNumber, Id, PriceCents, Quantity, StockCount, Threshold};
+pub use integer::{EventLimit, EventNumber, Id, KeyLife, PriceCents, Quantity, StockCount, Threshold};
 pub(crate) use integer::{integer_value, integer_visitor};
 pub use patch::Patch;
 pub use text::{
-    Description, Email, FullName, Login, NewPassword, Note, Password, ProductName, Reason, RefreshToken,
-    SearchText, Sku, Username,
+    AuditAction, Description, Email, FullName, KeyName, Login, NewPassword, Note, Password, ProductName,
+    Reason, RefreshToken, SearchText, Sku, Username,
 };
-pub use words::{AllocateAt, Fulfilment, MovementKind, OrderState, Payment, Role, Status};
+pub use words::{AllocateAt, Fulfilment, MovementKind, OrderState, Payment, Role, Scope, Status};
 
 #[cfg(test)]
 mod tests;

@@ -211,7 +211,7 @@ macro_rules! secret_text {
     )+};
 }
 
-public_text! { Sku ProductName Description Username Email FullName Reason Note SearchText }
+public_text! { Sku ProductName Description Username Email FullName KeyName AuditAction Reason Note SearchText }
 secret_text! { NewPassword Password Login RefreshToken }
 
 /// One line with something to see on it.
@@ -342,6 +342,22 @@ text_value! {
         .description(Some("The name of the person."))
         .pattern(Some(LINE))
         .examples(["John Doe"])
+}
+text_value! {
+    /// What a machine's key is for.
+    KeyName: 1..=100, check line, wrap |text| text,
+    schema |schema| schema
+        .description(Some("What the key is for."))
+        .pattern(Some(LINE))
+        .examples(["warehouse scanner"])
+}
+text_value! {
+    /// What was done, as the audit log calls it.
+    AuditAction: 1..=32, check line, wrap |text| text,
+    schema |schema| schema
+        .description(Some("What was done: the kind of thing, a dot, and the deed."))
+        .pattern(Some(LINE))
+        .examples(["product.update"])
 }
 text_value! {
     /// A password that is being set.

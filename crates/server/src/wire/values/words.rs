@@ -101,6 +101,8 @@ macro_rules! wire_words {
 wire_words! {
     /// What a principal may do.
     Role: "What a user may do.",
+    /// What a machine's key is good for.
+    Scope: "What the key is good for, within its role.",
     /// When an order takes its stock.
     AllocateAt: "When the order takes its stock.",
     /// The life of an order, apart from money and parcels.

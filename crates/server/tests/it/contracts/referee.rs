@@ -47,9 +47,10 @@ impl<'a> Referee<'a> {
         let mut callers = vec![app.stranger()];
         for who in &Who::ALL[1..] {
             let context = Context {
-                actor: Actor { user_id: None, role: Role::Admin },
+                actor: Actor { user_id: None, role: Role::Admin, key: None },
                 now_us: clock::now_us(),
                 request_id: Arc::from("r"),
+                source: None,
             };
             let command = CreateUser {
                 username: format!("{who:?}"),
@@ -183,7 +184,12 @@ impl<'a> Referee<'a> {
             role = Role::Customer;
         }
         let user_id = (ask.who != Who::Stranger).then(|| UserId(ask.who.id()));
-        Context { actor: Actor { user_id, role }, now_us: 0, request_id: Arc::from("r") }
+        Context {
+            actor: Actor { user_id, role, key: None },
+            now_us: 0,
+            request_id: Arc::from("r"),
+            source: None,
+        }
     }
 
     /// Plays a command on the model: whether anything changed, or the code of the refusal.

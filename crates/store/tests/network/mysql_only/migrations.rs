@@ -9,13 +9,15 @@ use tokio::time::sleep;
 
 use super::cut;
 
-const SCRIPTS: [&str; 7] = [
+const SCRIPTS: [&str; 9] = [
     include_str!("../../../migrations/0001_initial.sql"),
     include_str!("../../../migrations/0002_batch_sequence.sql"),
     include_str!("../../../migrations/0003_products_by_name.sql"),
     include_str!("../../../migrations/0004_orders_at_scale.sql"),
     include_str!("../../../migrations/0005_product_search.sql"),
     include_str!("../../../migrations/0006_sums_of_the_shop.sql"),
+    include_str!("../../../migrations/0007_api_keys.sql"),
+    include_str!("../../../migrations/0008_audit.sql"),
     include_str!("../../../migrations/0009_holds_and_expiry.sql"),
 ];
 
