@@ -27,6 +27,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Level;
 
 use super::compress::{accepts_gzip, compress};
+use super::host::Hosts;
 use super::metrics::{Metrics, RouteMetrics};
 use super::problem::{Problem, Rendered};
 use super::request_id::{RequestId, X_REQUEST_ID};
@@ -51,6 +52,7 @@ pub fn finish(router: Router, facades: Router, settings: &Settings, metrics: Met
         metrics,
         request_timeout: settings.request_timeout,
         max_body_bytes: settings.max_body_bytes,
+        hosts: Hosts::from(settings),
     });
     let enclosed = |router: Router, voice: Voice| {
         let shell = Arc::clone(&shell);
@@ -74,6 +76,7 @@ struct Shell {
     metrics: Metrics,
     request_timeout: Duration,
     max_body_bytes: usize,
+    hosts: Hosts,
 }
 
 /// One handler with its metrics, which are found at its first request.
@@ -130,19 +133,29 @@ fn enclose(
             voice: endpoint.voice,
             uri: tracing::enabled!(Level::DEBUG).then(|| request.uri().clone()),
         };
-        let limit = endpoint.shell.max_body_bytes;
-        let too_large = declared_length(request.headers()).is_some_and(|length| length > limit);
         // Only makes the future; the handler runs when that is polled.
-        let answer = (!too_large).then(|| route.call(request));
+        let answer = endpoint.shell.admit(&request).map(|()| route.call(request));
         let endpoint = Arc::clone(&endpoint);
         async move {
             let response = match answer {
-                Some(answer) => settle(answer, facts.started + endpoint.shell.request_timeout).await,
-                None => Problem::payload_too_large(limit).into_response(),
+                Ok(answer) => settle(answer, facts.started + endpoint.shell.request_timeout).await,
+                Err(problem) => problem.into_response(),
             };
             Ok(dress(response, &facts, &endpoint.shell.metrics).await)
         }
     })
+}
+
+impl Shell {
+    /// Refuses what no handler need look at.
+    fn admit(&self, request: &Request) -> Result<(), Problem> {
+        self.hosts.check(request)?;
+        let limit = self.max_body_bytes;
+        match declared_length(request.headers()) {
+            Some(length) if length > limit => Err(Problem::payload_too_large(limit)),
+            _ => Ok(()),
+        }
+    }
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<usize> {

@@ -76,6 +76,7 @@ impl Problem {
                 Self::invalid(lines.unwrap_or("body"), "add up to more than can be represented")
             }
             Rejection::UserInactive(id) => Self::conflict(code, format!("User {} is deactivated.", id.0)),
+            Rejection::RegistrationClosed => Self::registration_closed(),
             Rejection::LastAdmin => {
                 Self::conflict(code, "The shop would be left without an active administrator.")
             }

@@ -8,10 +8,12 @@ use axum::http::request::Parts;
 use domain::{Actor, Context, Role, UserId};
 
 use super::origin;
+use super::source::Source;
 use crate::app::views::Session;
 use crate::app::{App, Failure};
 use crate::auth::tokens::TokenKind;
 use crate::clock;
+use crate::http::host::names_this_machine;
 use crate::http::problem::Problem;
 use crate::http::request_id::RequestId;
 
@@ -22,9 +24,17 @@ pub struct Caller {
     pub actor: Actor,
     /// The request.
     pub request_id: RequestId,
+    /// The address that it comes from, in words.
+    pub source: Arc<str>,
 }
 
 impl Caller {
+    fn new(actor: Actor, parts: &Parts, app: &App) -> Self {
+        let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::new);
+        let source = Source::of(parts, &app.settings().trusted_proxies).text();
+        Self { actor, request_id, source }
+    }
+
     /// What surrounds a command of this caller, now.
     #[must_use]
     pub fn context(&self) -> Context {
@@ -69,16 +79,12 @@ fn bearer(parts: &Parts) -> Result<Option<&str>, Problem> {
     }
 }
 
-fn request_id(parts: &Parts) -> RequestId {
-    parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::new)
-}
-
 /// The caller behind the token, if one was sent.
 async fn by_token(parts: &Parts, app: &App) -> Result<Option<Caller>, Problem> {
     let Some(token) = bearer(parts)? else { return Ok(None) };
     let (user_id, session) = session(app, TokenKind::Access, token).await?;
     let actor = Actor { user_id: Some(user_id), role: session.role };
-    Ok(Some(Caller { actor, request_id: request_id(parts) }))
+    Ok(Some(Caller::new(actor, parts, app)))
 }
 
 /// Whose token this is, and what they may do now.
@@ -102,11 +108,11 @@ pub async fn session(app: &App, kind: TokenKind, token: &str) -> Result<(UserId,
 fn anonymous(parts: &Parts, app: &App, role: Role) -> Result<Caller, Problem> {
     let settings = app.settings();
     let is_harmful = role != Role::Customer && !settings.allow_privileged_anonymous;
-    if !origin::is_our_own(parts, &settings.cors_origins) || is_harmful && !origin::names_this_machine(parts)
+    if !origin::is_our_own(parts, &settings.cors_origins) || is_harmful && !names_this_machine(&parts.headers)
     {
         return Err(Problem::foreign_page());
     }
-    Ok(Caller { actor: Actor { user_id: None, role }, request_id: request_id(parts) })
+    Ok(Caller::new(Actor { user_id: None, role }, parts, app))
 }
 
 impl FromRequestParts<App> for Caller {
