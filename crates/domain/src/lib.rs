@@ -18,9 +18,9 @@ mod words;
 pub use command::{Actor, Command, Context};
 pub use commands::{
     AdjustStock, ChangeOrder, CreateProduct, CreateUser, Customs, DeleteProduct, Deleted, ForgetAnswers,
-    NoteSecret, OpenShop, OrderChanged, OrderLine, OrderPlaced, PlaceOrder, PlacingCustoms, ProductWithStock,
-    RestoreProduct, RevokeSessions, SetPassword, StockChange, StockLine, ToggleProduct, UpdateProduct,
-    UpdateUser, generated_sku,
+    Founding, NoteSecret, OpenShop, OrderChanged, OrderLine, OrderPlaced, PlaceOrder, PlacingCustoms,
+    ProductWithStock, RestoreProduct, RevokeSessions, SetPassword, StockChange, StockLine, ToggleProduct,
+    UpdateProduct, UpdateUser, generated_sku,
 };
 pub use decision::{Cause, Change, Decision, Draft, Effects, Movement};
 pub use event::{Event, Fact, RecordedEvent};

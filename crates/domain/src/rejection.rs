@@ -126,6 +126,8 @@ pub enum Rejection {
     TotalOverflow,
     /// The account is deactivated.
     UserInactive(UserId),
+    /// Nobody but administrators makes accounts.
+    RegistrationClosed,
     /// The shop would be left without an active administrator.
     LastAdmin,
     /// The password or sessions changed since the caller proved who they are.
@@ -164,6 +166,7 @@ impl Rejection {
             Self::InvalidTransition { .. } => "INVALID_TRANSITION",
             Self::VersionMismatch { .. } => "PRECONDITION_FAILED",
             Self::UserInactive(_) => "USER_INACTIVE",
+            Self::RegistrationClosed => "REGISTRATION_CLOSED",
             Self::LastAdmin => "LAST_ADMIN",
             Self::CredentialsChanged => "CREDENTIALS_CHANGED",
             Self::CurrencyMismatch { .. } => "CURRENCY_MISMATCH",

@@ -70,6 +70,7 @@ impl Contract for Inventory {
             | Rejection::NoLines
             | Rejection::TooManyLines { .. }
             | Rejection::TotalOverflow
+            | Rejection::RegistrationClosed
             | Rejection::LastAdmin
             | Rejection::CredentialsChanged
             | Rejection::CurrencyMismatch { .. } => (Is::CONFLICT, rejection.code()),

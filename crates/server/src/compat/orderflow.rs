@@ -67,6 +67,7 @@ impl Contract for Orderflow {
             | Rejection::VersionMismatch { .. }
             | Rejection::NoLines
             | Rejection::TooManyLines { .. }
+            | Rejection::RegistrationClosed
             | Rejection::LastAdmin
             | Rejection::CredentialsChanged
             | Rejection::CurrencyMismatch { .. } => (Is::CONFLICT, rejection.code()),

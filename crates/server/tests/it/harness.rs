@@ -125,7 +125,7 @@ impl TestApp {
 
     async fn start_in(home: Arc<Home>, settings: Settings) -> Self {
         let database = home.open().await;
-        database.migrate(0).await.unwrap();
+        database.migrate(server::clock::now_us()).await.unwrap();
         let store = Store::new(database);
         let secret = Secret::load_or_create(home.secrets.path()).unwrap();
         let limits = Limits::from(&settings);

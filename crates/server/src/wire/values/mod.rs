@@ -15,7 +15,7 @@ pub(crate) use integer::{integer_value, integer_visitor};
 pub use patch::Patch;
 pub use text::{
     Description, Email, FullName, Login, NewPassword, Note, Password, ProductName, Reason, RefreshToken,
-    SearchText, Sku, Username,
+    SearchText, SetupCode, Sku, Username,
 };
 pub use words::{AllocateAt, Fulfilment, MovementKind, OrderState, Payment, Role, Status};
 
