@@ -210,7 +210,7 @@ async fn register(
     Write { body, conditions }: Write<NewAccount>,
 ) -> Result<Response, Problem> {
     let founding = founder.with(&app, body.setup_code.as_ref().map(SetupCode::as_str))?;
-    admit_newcomer(&app, &caller, founding, source)?;
+    admit_newcomer(&app, &caller, founding, source).await?;
     create_user(&app, &caller, founding, Write { body: body.into(), conditions }).await
 }
 

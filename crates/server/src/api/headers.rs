@@ -27,7 +27,13 @@ pub(super) struct IdempotencyKey {
 pub(super) struct SetupCode {
     /// The code that the server printed when the shop was new. With it the account may be an administrator's, as long as
     /// there is none.
-    #[param(rename = "Stockroom-Setup-Code", required = false)]
+    #[param(
+        rename = "Stockroom-Setup-Code",
+        required = false,
+        min_length = 1,
+        max_length = 128,
+        pattern = "^[!-~]+$"
+    )]
     code: String,
 }
 

@@ -149,7 +149,7 @@ async fn register(
     let (user, key) = body.parts();
     let password = user.password.of_length(app.settings().mini_order_min_password)?;
     let founding = founder.with(&app, None)?;
-    admit_newcomer(&app, &caller, founding, source)?;
+    admit_newcomer(&app, &caller, founding, source).await?;
     let command = CreateUser {
         username: user.username.0.into_string(),
         email: None,

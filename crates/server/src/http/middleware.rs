@@ -15,10 +15,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
-    IF_MATCH, IF_NONE_MATCH, LOCATION, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    HeaderName, IF_MATCH, IF_NONE_MATCH, LOCATION, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::Route;
 use tower::layer::layer_fn;
@@ -27,6 +27,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Level;
 
 use super::compress::{accepts_gzip, compress};
+use super::framing::Unclear;
 use super::host::Hosts;
 use super::metrics::{Metrics, RouteMetrics};
 use super::problem::{Problem, Rendered};
@@ -139,7 +140,7 @@ fn enclose(
         async move {
             let response = match answer {
                 Ok(answer) => settle(answer, facts.started + endpoint.shell.request_timeout).await,
-                Err(problem) => problem.into_response(),
+                Err(problem) => turn_away(problem),
             };
             Ok(dress(response, &facts, &endpoint.shell.metrics).await)
         }
@@ -149,6 +150,12 @@ fn enclose(
 impl Shell {
     /// Refuses what no handler need look at.
     fn admit(&self, request: &Request) -> Result<(), Problem> {
+        if request.extensions().get::<Unclear>().is_some() {
+            return Err(Problem::invalid(
+                "Transfer-Encoding",
+                "must not contradict Content-Length; give one of them, once",
+            ));
+        }
         self.hosts.check(request)?;
         let limit = self.max_body_bytes;
         match declared_length(request.headers()) {
@@ -156,6 +163,16 @@ impl Shell {
             _ => Ok(()),
         }
     }
+}
+
+/// Answers a request that no handler has looked at. After one that is not clear about what it is, nothing that may be
+/// a part of it is listened to.
+fn turn_away(problem: Problem) -> Response {
+    let mut response = problem.into_response();
+    if response.status() == StatusCode::BAD_REQUEST {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<usize> {

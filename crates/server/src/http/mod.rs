@@ -3,6 +3,7 @@
 
 mod compress;
 pub mod docs;
+mod framing;
 mod histogram;
 pub mod host;
 pub mod listener;

@@ -88,11 +88,17 @@ pub async fn log_in(app: &App, attempted: Attempted<'_>, password: &str) -> Resu
 ///
 /// # Errors
 /// 403 when registration is closed, 429 when too many came from the same place.
-pub fn admit_newcomer(app: &App, caller: &Caller, founding: Founding, source: Source) -> Result<(), Problem> {
+pub async fn admit_newcomer(
+    app: &App,
+    caller: &Caller,
+    founding: Founding,
+    source: Source,
+) -> Result<(), Problem> {
     if caller.actor.is_admin() {
         return Ok(());
     }
-    if !app.settings().registration_is_open && founding == Founding::Nothing {
+    // The command says so as well; whoever is turned away here costs no hash.
+    if !app.settings().registration_is_open && (founding == Founding::Nothing || app.has_admin().await?) {
         return Err(Problem::registration_closed());
     }
     app.throttle().new_account(source.address, clock::monotonic()).map_err(too_early)

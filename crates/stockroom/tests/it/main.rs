@@ -20,5 +20,6 @@ mod place;
 mod program;
 mod secrets;
 mod server;
+mod setup;
 mod shutdown;
 mod stocks;
