@@ -21,6 +21,8 @@ mod callers;
 #[cfg(test)]
 mod contracts;
 #[cfg(test)]
+mod dead_tokens;
+#[cfg(test)]
 mod document;
 #[cfg(test)]
 mod early_answers;
