@@ -17,6 +17,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::unread::Lingering;
 
+/// No head that hyper reads is longer.
+const LONGEST_HEAD: usize = 1024 * 1024;
+
 /// Put into a request whose end is not clear.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Unclear;
@@ -84,6 +87,11 @@ impl Tracker {
             return &bytes[end..];
         }
         let before = self.head.len();
+        if before > LONGEST_HEAD {
+            // hyper has given up on this long ago.
+            (self.at, self.head) = (At::End, Vec::new());
+            return &[];
+        }
         self.head.extend_from_slice(bytes);
         // The end may have begun with the last bytes of what came before.
         let Some(end) = end_of_head(&self.head, before.saturating_sub(3)) else { return &[] };

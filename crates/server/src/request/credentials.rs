@@ -77,10 +77,12 @@ fn too_early(early: TooEarly) -> Problem {
 /// 401 for a name that nobody has, a wrong password and a deactivated account alike, after the same time; see also
 /// [`is_password`].
 pub async fn log_in(app: &App, attempted: Attempted<'_>, password: &str) -> Result<UserView, Problem> {
-    let user = app.reads().user_by_login(attempted.name).await.map_err(Failure::from)?;
+    let found = app.reads().user_by_login(attempted.name).await.map_err(Failure::from)?;
+    // Whoever is deactivated is nobody: not even that their password was right is told, by waiting or not.
+    let user = found.filter(|user| user.is_active);
     let hash = user.as_ref().map(|user| user.password_hash.as_str());
     let right = is_password(app, attempted, password, hash).await?;
-    user.filter(|user| right && user.is_active).ok_or_else(Problem::invalid_credentials)
+    user.filter(|_| right).ok_or_else(Problem::invalid_credentials)
 }
 
 /// Lets somebody make an account who is no administrator, unless registration is closed or they have made too many. What

@@ -87,19 +87,29 @@ async fn one_source_gets_no_further_by_trying_other_names() {
     try_from(&stranger, LOGIN, "root", PASSWORD, "2001:db8:0:1::1").await.expect(200);
 }
 
+/// An account that was deactivated, whose password everybody knows.
+async fn deactivated(app: &TestApp) {
+    let root = app.log_in("root").await;
+    let body = json!({"username": "gone", "password": "wrong but long"}).to_string();
+    root.send(Method::POST, "/api/v1/users", &[], Some(body)).await.expect(201);
+    root.patch("/api/v1/users/2", json!({"is_active": false})).await.expect(200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_exists_and_who_does_not_is_answered_alike_and_costs_the_same() {
     let app = shop(3, 0).await;
+    deactivated(&app).await;
     let stranger = app.stranger();
     for path in LOGINS {
         let mut seen = Vec::new();
-        for name in ["root", "root@example.com", "nobody", "nobody@example.com", "no\u{f6}ne", "a b"] {
+        for name in ["root", "root@example.com", "gone", "nobody", "nobody@example.com", "no\u{f6}ne", "a b"]
+        {
             let before = app.app.passwords().computed();
             let mut answers = Vec::new();
             for _ in 0..5 {
                 // Each door on a name of its own, which the doors before have not used up.
                 let name = if path == LOGIN { name.to_owned() } else { name.to_uppercase() };
-                answers.push(told(&try_from(&stranger, path, &name, "wrong", "192.0.2.1").await));
+                answers.push(told(&try_from(&stranger, path, &name, "wrong but long", "192.0.2.1").await));
             }
             seen.push((answers, app.app.passwords().computed() - before));
         }

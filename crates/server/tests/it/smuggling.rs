@@ -16,6 +16,64 @@ use crate::harness::TestApp;
 /// What somebody would like to have carried out in another's name.
 const HIDDEN: &str = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
+/// Lines that no two readers need understand alike.
+const LINES: [&str; 38] = [
+    "Content-Length: +5",
+    "Content-Length: -5",
+    "Content-Length: 5, 5",
+    "Content-Length: 5 5",
+    "Content-Length: 0x5",
+    "Content-Length: 5.0",
+    "Content-Length:",
+    "Content-Length: five",
+    "Content-Length: 18446744073709551616",
+    "Content-Length: 99999999999999999999999",
+    "Content-Length : 5",
+    " Content-Length: 5",
+    "Content-Length\t: 5",
+    "Content-Length: 5\0",
+    "Content-Length: 1\r2",
+    "Content-Length: 5\r\n 6",
+    "Transfer-Encoding: xchunked",
+    "Transfer-Encoding: chunked, identity",
+    "Transfer-Encoding: identity, chunked",
+    "Transfer-Encoding: gzip, chunked",
+    "Transfer-Encoding: chunked, chunked",
+    "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+    "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+    "Transfer-Encoding: identity",
+    "Transfer-Encoding: \"chunked\"",
+    "Transfer-Encoding: \x0bchunked",
+    "Transfer-Encoding: chunked\x0b",
+    "Transfer-Encoding: chunked;q=1",
+    "Transfer-Encoding",
+    "Transfer-Encoding : chunked",
+    "Transfer\rEncoding: chunked",
+    "X: a\rTransfer-Encoding: chunked",
+    "X: a\0b",
+    "X\0: a",
+    "X Y: a",
+    ": a",
+    "Host: other",
+    "Host: localhost",
+];
+
+/// Heads of which the same is true.
+const HEADS: [&str; 12] = [
+    "GET /healthz HTTP/1.1\r\nX: y",
+    "GET http://evil.example/healthz HTTP/1.1\r\nHost: localhost",
+    "GET /healthz HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked",
+    "GET /healthz HTTP/1.1 \r\nHost: localhost",
+    "GET /healthz  HTTP/1.1\r\nHost: localhost",
+    "GET /heal\rthz HTTP/1.1\r\nHost: localhost",
+    "GET /heal thz HTTP/1.1\r\nHost: localhost",
+    "GET /healthz HTTP/9.9\r\nHost: localhost",
+    "GET /healthz\r\nHost: localhost",
+    "G\0T /healthz HTTP/1.1\r\nHost: localhost",
+    "GET /healthz HTTP/1.1\r\n Host: localhost",
+    "GET /healthz HTTP/1.1\r\nHost: local\rhost",
+];
+
 /// Heads without the empty line behind them.
 fn unclear() -> Vec<String> {
     let lengths = ["0", "5", "43"];
@@ -34,68 +92,12 @@ fn unclear() -> Vec<String> {
             format!("Content-Length: {length}\r\nTransfer-Encoding: x\r\n\tchunked"),
         ]);
     }
-    let alone = [
-        "Content-Length: +5",
-        "Content-Length: -5",
-        "Content-Length: 5, 5",
-        "Content-Length: 5 5",
-        "Content-Length: 0x5",
-        "Content-Length: 5.0",
-        "Content-Length:",
-        "Content-Length: five",
-        "Content-Length: 18446744073709551616",
-        "Content-Length: 99999999999999999999999",
-        "Content-Length : 5",
-        " Content-Length: 5",
-        "Content-Length\t: 5",
-        "Content-Length: 5\0",
-        "Content-Length: 1\r2",
-        "Content-Length: 5\r\n 6",
-        "Transfer-Encoding: xchunked",
-        "Transfer-Encoding: chunked, identity",
-        "Transfer-Encoding: identity, chunked",
-        "Transfer-Encoding: gzip, chunked",
-        "Transfer-Encoding: chunked, chunked",
-        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
-        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
-        "Transfer-Encoding: identity",
-        "Transfer-Encoding: \"chunked\"",
-        "Transfer-Encoding: \x0bchunked",
-        "Transfer-Encoding: chunked\x0b",
-        "Transfer-Encoding: chunked;q=1",
-        "Transfer-Encoding",
-        "Transfer-Encoding : chunked",
-        "Transfer\rEncoding: chunked",
-        "X: a\rTransfer-Encoding: chunked",
-        "X: a\0b",
-        "X\0: a",
-        "X Y: a",
-        ": a",
-        "Host: other",
-        "Host: localhost",
-    ];
-    lines.extend(alone.map(str::to_owned));
+    lines.extend(LINES.map(str::to_owned));
     let mut heads: Vec<String> = lines
         .into_iter()
         .map(|lines| format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{lines}"))
         .collect();
-    heads.extend(
-        [
-            "GET /healthz HTTP/1.1\r\nX: y",
-            "GET http://evil.example/healthz HTTP/1.1\r\nHost: localhost",
-            "GET /healthz HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked",
-            "GET /healthz HTTP/1.1 \r\nHost: localhost",
-            "GET /healthz  HTTP/1.1\r\nHost: localhost",
-            "GET /heal\rthz HTTP/1.1\r\nHost: localhost",
-            "GET /heal thz HTTP/1.1\r\nHost: localhost",
-            "GET /healthz HTTP/9.9\r\nHost: localhost",
-            "GET /healthz\r\nHost: localhost",
-            "G\0T /healthz HTTP/1.1\r\nHost: localhost",
-            "GET /healthz HTTP/1.1\r\n Host: localhost",
-            "GET /healthz HTTP/1.1\r\nHost: local\rhost",
-        ]
-        .map(str::to_owned),
-    );
+    heads.extend(HEADS.map(str::to_owned));
     heads
 }
 

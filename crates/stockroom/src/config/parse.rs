@@ -108,7 +108,8 @@ pub(super) fn networks(raw: &str) -> Result<Vec<IpNet>, String> {
         return Ok(Vec::new());
     }
     let read = |word: &str| {
-        network(word).ok_or_else(|| {
+        // All addresses there are would let everybody say who they are.
+        network(word).filter(|network| network.prefix_len() > 0).ok_or_else(|| {
             format!("{word:?} is neither an address nor a network such as 10.0.0.0/8 or fd00::/8")
         })
     };
@@ -209,7 +210,8 @@ mod tests {
             shown("10.0.0.7, 10.1.2.3/8,fd00::1/8"),
             Ok(["10.0.0.7/32", "10.0.0.0/8", "fd00::/8"].map(str::to_owned).to_vec())
         );
-        for wrong in ["10.0.0.0/33", "proxy.example", "10.0.0.1,,", "*", "10.0.0.1,none"] {
+        for wrong in ["0.0.0.0/0", "::/0", "10.0.0.0/33", "proxy.example", "10.0.0.1,,", "*", "10.0.0.1,none"]
+        {
             assert!(networks(wrong).is_err(), "{wrong:?}");
         }
         assert_eq!(hosts("none"), Ok(vec![]));
