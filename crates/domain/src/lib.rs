@@ -17,21 +17,11 @@ mod words;
 
 pub use command::{Actor, Command, Context};
 pub use commands::{
-    AdjustStock, ChangeOrder, CreateProduct, CreateUser, Customs, DeleteProduct, Deleted, ExpireOrders,
-    ForgetAnswers, NoteSecret, OpenShop, OrderChanged, OrderLine, OrderPlaced, PlaceOrder, PlacingCustoms,
-    PlacingTerms, ProductWithStock, RestoreProduct, RevokeSessions, SetPassword, StockChange, StockLine,
-    ToggleProduct, UpdateProduct, UpdateUser, generated_sku,
-};
-pub use decision::{Cause, Change, Decision, Draft, Effects, Movement};
-pub use event::{Event, Fact, RecordedEvent};
-pub use ids::{ItemId, OrderId, ProductId, UserId};
-pub use limits::{MAX_ADJUSTMENT_LINES, MAX_ORDER_LINES, MAX_PRICE_CENTS, MAX_QUANTITY, MAX_STOCK};
-pub use model::{Holds, Order, OrderItem, Product, StockLevel, User, username_key};
-pub use rejection::{Denial, Goal, Lack, Rejection, Shortage};
     AdjustStock, ChangeOrder, CreateApiKey, CreateProduct, CreateUser, Customs, DeleteProduct, Deleted,
-    ForgetAnswers, NoteApiKeyUse, NoteSecret, OpenShop, OrderChanged, OrderLine, OrderPlaced, PlaceOrder,
-    PlacingCustoms, ProductWithStock, RestoreProduct, RevokeApiKey, RevokeSessions, SetPassword, StockChange,
-    StockLine, ToggleProduct, UpdateProduct, UpdateUser, generated_sku,
+    ExpireOrders, ForgetAnswers, Founding, NoteApiKeyUse, NoteSecret, OpenShop, OrderChanged, OrderLine,
+    OrderPlaced, PlaceOrder, PlacingCustoms, PlacingTerms, ProductWithStock, RestoreProduct, RevokeApiKey,
+    RevokeSessions, SetPassword, StockChange, StockLine, ToggleProduct, UpdateProduct, UpdateUser,
+    generated_sku,
 };
 pub use decision::{Cause, Change, Decision, Draft, Effects, Movement};
 pub use event::{Event, Fact, RecordedEvent};
@@ -39,8 +29,8 @@ pub use ids::{ApiKeyId, ItemId, OrderId, ProductId, UserId};
 pub use limits::{
     MAX_ADJUSTMENT_LINES, MAX_API_KEY_LIFE_DAYS, MAX_ORDER_LINES, MAX_PRICE_CENTS, MAX_QUANTITY, MAX_STOCK,
 };
-pub use model::{ApiKey, Order, OrderItem, Product, StockLevel, User, username_key};
-pub use rejection::{Denial, Goal, Rejection, Shortage};
+pub use model::{ApiKey, Holds, Order, OrderItem, Product, StockLevel, User, username_key};
+pub use rejection::{Denial, Goal, Lack, Rejection, Shortage};
 pub use snapshot::{Census, Keys, NextIds, Snapshot};
 pub use transitions::{Position, Step, TRANSITIONS, action_towards, advance};
 pub use words::{Action, AllocateAt, Fulfilment, MovementKind, OrderState, Payment, Role, Scope, Status};

@@ -159,6 +159,8 @@ pub enum Rejection {
     },
     /// The account is deactivated.
     UserInactive(UserId),
+    /// Nobody but administrators makes accounts.
+    RegistrationClosed,
     /// The shop would be left without an active administrator.
     LastAdmin,
     /// The password or sessions changed since the caller proved who they are.
@@ -198,6 +200,7 @@ impl Rejection {
             Self::InvalidTransition { .. } => "INVALID_TRANSITION",
             Self::VersionMismatch { .. } => "PRECONDITION_FAILED",
             Self::UserInactive(_) => "USER_INACTIVE",
+            Self::RegistrationClosed => "REGISTRATION_CLOSED",
             Self::LastAdmin => "LAST_ADMIN",
             Self::CredentialsChanged => "CREDENTIALS_CHANGED",
             Self::CurrencyMismatch { .. } => "CURRENCY_MISMATCH",

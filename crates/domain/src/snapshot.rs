@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::{ApiKey, ApiKeyId, Change, Holds, Order, OrderId, Product, ProductId, StockLevel, User, UserId, username_key};
+use crate::{
+    ApiKey, ApiKeyId, Change, Holds, Order, OrderId, Product, ProductId, StockLevel, User, UserId,
+    username_key,
+};
 
 /// The rows a command wants to see. Duplicates are harmless.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,11 +1,19 @@
 //! What the server must be told before it starts. Filled by the binary from flags, environment and files.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use domain::{AllocateAt, PlacingTerms, Role};
+pub use ipnet::IpNet;
 
 use crate::compat::Facade;
+
+/// Reads an address (`10.0.0.7`) or a network (`10.0.0.0/8`, `fd00::/8`).
+#[must_use]
+pub fn network(text: &str) -> Option<IpNet> {
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    address.ok().or_else(|| text.parse().ok()).map(|network| network.trunc())
+}
 
 /// Settings of one server process. [`Settings::default`] is what a bare `stockroom serve` runs with.
 #[derive(Debug, Clone)]
@@ -32,6 +40,16 @@ pub struct Settings {
     pub currency: String,
     /// Origins that browsers may call from; empty refuses all, `*` allows any (without credentials).
     pub cors_origins: Vec<String>,
+    /// Names under which this server is asked for; any other is refused. Empty: see [`crate::http::host`].
+    pub allowed_hosts: Vec<String>,
+    /// Proxies whose word is believed about who asks.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether strangers may make accounts for themselves.
+    pub registration_is_open: bool,
+    /// Wrong passwords for one name before more of them must wait; 0 lets nobody wait.
+    pub login_attempts_per_account: u32,
+    /// Wrong passwords, and new accounts, from one address before more of them must wait; 0 lets nobody wait.
+    pub login_attempts_per_source: u32,
     /// Life of an access token.
     pub access_token_life: Duration,
     /// Life of a refresh token.
@@ -96,6 +114,11 @@ impl Default for Settings {
             mini_order_min_password: 4,
             currency: "USD".to_owned(),
             cors_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
+            registration_is_open: true,
+            login_attempts_per_account: 5,
+            login_attempts_per_source: 20,
             access_token_life: Duration::from_secs(60 * 60),
             refresh_token_life: Duration::from_secs(14 * 24 * 60 * 60),
             max_batch: 256,

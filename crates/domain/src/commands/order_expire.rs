@@ -19,6 +19,10 @@ impl Command for ExpireOrders {
     /// The orders that expired just now, by id.
     type Outcome = Vec<OrderId>;
 
+    fn word(&self) -> &'static str {
+        "order.expire"
+    }
+
     fn keys(&self, _: &Context) -> Keys {
         Keys { orders: self.order_ids.clone(), ..Keys::default() }
     }

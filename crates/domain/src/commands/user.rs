@@ -6,6 +6,18 @@ use crate::{
     username_key,
 };
 
+/// What somebody who makes an account has shown of being the one who sets the shop up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Founding {
+    /// Nothing: they are one of the customers.
+    #[default]
+    Nothing,
+    /// To sit at the machine on which the shop was just set up: the first account is theirs to give a role to.
+    FirstAccount,
+    /// To hold the code for it: theirs to give a role to is any account until there is an administrator.
+    Code,
+}
+
 /// Makes an account: for oneself, or as an administrator for anybody.
 #[derive(Clone)]
 pub struct CreateUser {
@@ -15,8 +27,12 @@ pub struct CreateUser {
     pub email: Option<String>,
     /// Name for display.
     pub full_name: Option<String>,
-    /// Role asked for. Absent: administrator for the first account of the shop, customer for all others.
+    /// Role asked for. Absent: administrator for whoever sets the shop up, customer for all others.
     pub role: Option<Role>,
+    /// What the caller has shown of being the one who does.
+    pub founding: Founding,
+    /// Whether nobody but administrators makes accounts.
+    pub by_invitation: bool,
     /// Password hash in PHC form.
     pub password_hash: String,
 }
@@ -38,11 +54,20 @@ impl Command for CreateUser {
     }
 
     fn decide(&self, snapshot: &Snapshot, context: &Context) -> Result<Decision<User>, Rejection> {
-        let first = snapshot.census().users == 0;
-        let role = self.role.unwrap_or(if first { Role::Admin } else { Role::Customer });
+        let census = snapshot.census();
+        let founds = match self.founding {
+            Founding::Nothing => false,
+            Founding::FirstAccount => census.users == 0,
+            Founding::Code => census.active_admins == 0,
+        };
+        let is_in_charge = founds || context.actor.is_admin();
+        if self.by_invitation && !is_in_charge {
+            return Err(Rejection::RegistrationClosed);
+        }
+        let role = self.role.unwrap_or(if founds { Role::Admin } else { Role::Customer });
         // A machine that could make an administrator could have a key for more made by them.
-        let may_grant = context.actor.is_admin() && context.actor.key.is_none();
-        if role != Role::Customer && !first && !may_grant {
+        let may_grant = is_in_charge && context.actor.key.is_none();
+        if role != Role::Customer && !may_grant {
             return Err(Rejection::Forbidden(Denial::GrantRole));
         }
         if snapshot.username_owner(&username_key(&self.username)).is_some() {

@@ -1,7 +1,10 @@
 //! Any command as one type, and what its outcome shows of the shop.
 
 use domain::{
-    AdjustStock, ApiKey, ChangeOrder, Command, Context, CreateApiKey, CreateProduct, CreateUser, DeleteProduct, Deleted, Effects, ExpireOrders, ForgetAnswers, Keys, NoteApiKeyUse, NoteSecret, OpenShop, Order, OrderChanged, OrderId, OrderPlaced, PlaceOrder, ProductWithStock, Rejection, RestoreProduct, RevokeApiKey, RevokeSessions, SetPassword, Snapshot, ToggleProduct, UpdateProduct, UpdateUser, User,
+    AdjustStock, ApiKey, ChangeOrder, Command, Context, CreateApiKey, CreateProduct, CreateUser,
+    DeleteProduct, Deleted, Effects, ExpireOrders, ForgetAnswers, Keys, NoteApiKeyUse, NoteSecret, OpenShop,
+    Order, OrderChanged, OrderId, OrderPlaced, PlaceOrder, ProductWithStock, Rejection, RestoreProduct,
+    RevokeApiKey, RevokeSessions, SetPassword, Snapshot, ToggleProduct, UpdateProduct, UpdateUser, User,
 };
 
 use crate::shop::{Shop, ensure};

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    ApiKey, ApiKeyId, Census, Change, Effects, Fulfilment, Holds, Keys, Movement, NextIds, Order, OrderId, OrderState, Payment, Product, ProductId, RecordedEvent, Role, Snapshot, StockLevel, User, UserId,
+    ApiKey, ApiKeyId, Census, Change, Effects, Fulfilment, Holds, Keys, Movement, NextIds, Order, OrderId,
+    OrderState, Payment, Product, ProductId, RecordedEvent, Role, Snapshot, StockLevel, User, UserId,
 };
 
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -22,10 +22,12 @@ use crate::http::problem::{
 };
 use crate::http::reply::Reply;
 use crate::request::{
-    Anyone, NoBody, OperationBody, PERSON, Someone, USERS, Write, hash_password, is_password, issue_token,
-    log_in, run, session,
+    Anyone, Attempted, Founder, NoBody, OperationBody, PERSON, Someone, Source, USERS, Write, admit_newcomer,
+    hash_password, is_password, issue_token, log_in, run, session,
 };
-use crate::wire::values::{Login, NewPassword, Password, RefreshToken};
+use crate::wire::values::{
+    Email, FullName, Login, NewPassword, Password, RefreshToken, Role, SetupCode, Username,
+};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -35,6 +37,29 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(logout_everywhere))
         .routes(routes!(me))
         .routes(routes!(change_password))
+}
+
+/// An account for oneself. What may be left out may also be `null`.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewAccount {
+    username: Username,
+    password: NewPassword,
+    email: Option<Email>,
+    full_name: Option<FullName>,
+    /// Unless given: `admin` for whoever sets the shop up, `customer` for all others.
+    role: Option<Role>,
+    /// To become the first administrator from elsewhere; the header `Stockroom-Setup-Code` does as well.
+    setup_code: Option<SetupCode>,
+}
+
+impl OperationBody for NewAccount {}
+
+impl From<NewAccount> for NewUser {
+    fn from(account: NewAccount) -> Self {
+        let NewAccount { username, password, email, full_name, role, setup_code: _ } = account;
+        Self { username, password, email, full_name, role }
+    }
 }
 
 /// Name and password. As JSON, or as the form of an OAuth2 password grant.
@@ -157,13 +182,15 @@ impl TokenPair {
 
 /// Makes an account for oneself
 ///
-/// The first account of a shop is its administrator unless it asks for another role. All later ones are customers; only
-/// an administrator's token makes staff and administrators, here or at `POST /users`. Fields that may be left out may
-/// also be `null`. No token is answered: log in.
+/// The first account of a shop is its administrator unless it asks for another role, if it is made within an hour of the
+/// shop's first start and on the machine that serves it; or later and from anywhere with the code that the server printed
+/// then. All others are customers; only an administrator's token makes staff and administrators, here or at
+/// `POST /users`. Where registration is closed, nobody else makes accounts (`REGISTRATION_CLOSED`). Fields that may be
+/// left out may also be `null`. No token is answered: log in.
 #[utoipa::path(post, path = "/auth/register", tag = "auth", operation_id = "register",
     security((), ("bearer" = []), ("password" = [])),
-    params(headers::IdempotencyKey),
-    request_body(content = NewUser, example = json!({
+    params(headers::IdempotencyKey, headers::SetupCode),
+    request_body(content = NewAccount, example = json!({
         "username": "john.doe", "password": "correct horse battery staple",
         "email": "john.doe@example.com", "full_name": "John Doe",
     })),
@@ -178,15 +205,20 @@ impl TokenPair {
 async fn register(
     State(app): State<App>,
     Anyone(caller): Anyone<USERS>,
-    write: Write<NewUser>,
+    source: Source,
+    founder: Founder,
+    Write { body, conditions }: Write<NewAccount>,
 ) -> Result<Response, Problem> {
-    create_user(&app, &caller, write).await
+    let founding = founder.with(&app, body.setup_code.as_ref().map(SetupCode::as_str))?;
+    admit_newcomer(&app, &caller, founding, source).await?;
+    create_user(&app, &caller, founding, Write { body: body.into(), conditions }).await
 }
 
 /// Exchanges name and password for tokens
 ///
 /// Takes JSON, or the form of an OAuth2 password grant. A name that nobody has, a wrong password and a deactivated
-/// account get the same answer after the same time.
+/// account get the same answer after the same time. After a few wrong passwords for a name, or from an address, each
+/// further one must wait longer, up to a minute.
 #[utoipa::path(post, path = "/auth/login", tag = "auth", operation_id = "login", security(()),
     params(headers::UnusedIdempotencyKey),
     request_body(content(
@@ -210,9 +242,10 @@ async fn register(
                 "detail": "The username or the password is wrong.", "request_id": "0kq3v8x2m5t9a",
             })),
     ))]
-async fn login(State(app): State<App>, write: Write<LoginBody>) -> Result<Reply, Problem> {
+async fn login(State(app): State<App>, source: Source, write: Write<LoginBody>) -> Result<Reply, Problem> {
     let LoginBody { username, password, .. } = write.body;
-    let user = log_in(&app, username.as_str(), password.as_str()).await?;
+    let attempted = Attempted { name: username.as_str(), source };
+    let user = log_in(&app, attempted, password.as_str()).await?;
     Ok(Reply::ok(&TokenPair::issue(&app, user.id, user.token_generation)?))
 }
 
@@ -320,11 +353,14 @@ async fn me(
 async fn change_password(
     State(app): State<App>,
     Someone(caller): Someone<PERSON>,
+    source: Source,
     write: Write<ChangePasswordBody>,
 ) -> Result<Response, Problem> {
     let user_id = caller.user_id()?;
     let user = app.reads().user(user_id).await.map_err(Failure::from)?.ok_or_else(Problem::invalid_token)?;
-    if !is_password(&app, write.body.current_password.as_str(), Some(&user.password_hash)).await? {
+    let attempted = Attempted { name: &user.username, source };
+    let (given, hash) = (write.body.current_password.as_str(), Some(user.password_hash.as_str()));
+    if !is_password(&app, attempted, given, hash).await? {
         return Err(Problem::invalid_credentials());
     }
     let password_hash = hash_password(&app, write.body.new_password.as_str()).await?;

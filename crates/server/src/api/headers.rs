@@ -20,6 +20,23 @@ pub(super) struct IdempotencyKey {
     key: String,
 }
 
+/// Of making an account for oneself.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes what Founder reads")]
+pub(super) struct SetupCode {
+    /// The code that the server printed when the shop was new. With it the account may be an administrator's, as long as
+    /// there is none.
+    #[param(
+        rename = "Stockroom-Setup-Code",
+        required = false,
+        min_length = 1,
+        max_length = 128,
+        pattern = "^[!-~]+$"
+    )]
+    code: String,
+}
+
 /// Of the POST operations whose answers are never kept.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]

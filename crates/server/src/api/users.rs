@@ -4,7 +4,7 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use domain::{CreateUser, UpdateUser, UserId};
+use domain::{CreateUser, Founding, UpdateUser, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -39,12 +39,12 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewUser {
-    username: Username,
-    password: NewPassword,
-    email: Option<Email>,
-    full_name: Option<FullName>,
-    /// Unless given: `admin` for the first account of the shop, `customer` for all others.
-    role: Option<Role>,
+    pub(super) username: Username,
+    pub(super) password: NewPassword,
+    pub(super) email: Option<Email>,
+    pub(super) full_name: Option<FullName>,
+    /// `customer` unless given.
+    pub(super) role: Option<Role>,
 }
 
 impl OperationBody for NewUser {}
@@ -154,6 +154,7 @@ struct UsersBody {
 pub(super) async fn create_user(
     app: &App,
     caller: &Caller,
+    founding: Founding,
     write: Write<NewUser>,
 ) -> Result<Response, Problem> {
     let Write { body, conditions } = write;
@@ -163,12 +164,18 @@ pub(super) async fn create_user(
         email: body.email.map(Email::into_string),
         full_name: body.full_name.map(FullName::into_string),
         role: body.role.map(Into::into),
+        founding,
+        by_invitation: !app.settings().registration_is_open,
     };
-    run(app, caller, conditions, command, |user| {
+    let made = run(app, caller, conditions, command, |user| {
         let location = format!("{PREFIX}/users/{}", user.id.0);
         Reply::created(location, &UserBody::from(user)).etag(etag::of_version(user.version))
     })
-    .await
+    .await?;
+    if founding != Founding::Nothing {
+        app.retire_setup_code().await?;
+    }
+    Ok(made)
 }
 
 /// The account, unless the client has it already.
@@ -236,7 +243,7 @@ async fn create(
     Admin(caller): Admin<USERS>,
     write: Write<NewUser>,
 ) -> Result<Response, Problem> {
-    create_user(&app, &caller, write).await
+    create_user(&app, &caller, Founding::Nothing, write).await
 }
 
 /// Shows an account

@@ -10,10 +10,11 @@ mod run;
 mod slots;
 mod sweeper;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use store::{Store, StoreError};
+use domain::Role;
+use store::{Page, Start, Store, StoreError, UserQuery};
 use tokio::time::timeout;
 
 pub use cache::{Asked, Audience, Cache, Ticket, What};
@@ -23,6 +24,8 @@ pub use slots::Slot;
 
 use crate::auth::passwords::Passwords;
 use crate::auth::secret::{Secret, SubKey};
+use crate::auth::setup::SetupCode;
+use crate::auth::throttle::{Allowance, Throttle};
 use crate::auth::tokens::Tokens;
 use crate::http::metrics::Metrics;
 use crate::settings::Settings;
@@ -54,6 +57,8 @@ struct Inner {
     key_uses: key_use::KeyUses,
     tokens: Tokens,
     passwords: Passwords,
+    throttle: Throttle,
+    setup_code: OnceLock<SetupCode>,
     fingerprint_key: SubKey,
     settings: Settings,
     metrics: Metrics,
@@ -85,6 +90,8 @@ impl App {
             key_uses: key_use::KeyUses::default(),
             tokens: Tokens::new(&secret.token_key()),
             passwords: Passwords::new(settings.hash_concurrency, settings.hash_concurrency * HASH_QUEUE),
+            throttle: Throttle::new(Allowance::from(&settings)),
+            setup_code: OnceLock::new(),
             fingerprint_key: secret.fingerprint_key(),
             settings,
             metrics,
@@ -110,6 +117,46 @@ impl App {
     #[must_use]
     pub fn passwords(&self) -> &Passwords {
         &self.0.passwords
+    }
+
+    /// Counts attempts to guess passwords.
+    #[must_use]
+    pub fn throttle(&self) -> &Throttle {
+        &self.0.throttle
+    }
+
+    /// Lets whoever knows this code become the shop's first administrator. Said once, before requests come.
+    pub fn hand_out(&self, code: SetupCode) {
+        // The first one stands; there is no second.
+        _ = self.0.setup_code.set(code);
+    }
+
+    /// The code for becoming the shop's first administrator, if there is one.
+    #[must_use]
+    pub fn setup_code(&self) -> Option<&SetupCode> {
+        self.0.setup_code.get()
+    }
+
+    /// Whether the shop has somebody in charge.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn has_admin(&self) -> Result<bool, Failure> {
+        let page = Page { limit: 1, start: Start::Offset(0) };
+        let admins = UserQuery { text: None, role: Some(Role::Admin), active: Some(true), page };
+        Ok(!self.0.store.users(&admins).await?.rows.is_empty())
+    }
+
+    /// Removes the code for becoming the first administrator once there is one.
+    ///
+    /// # Errors
+    /// As [`Self::has_admin`].
+    pub async fn retire_setup_code(&self) -> Result<(), Failure> {
+        match self.setup_code() {
+            Some(code) if self.has_admin().await? => code.retire(),
+            _ => {}
+        }
+        Ok(())
     }
 
     /// The key that marks requests.

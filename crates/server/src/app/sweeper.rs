@@ -52,7 +52,8 @@ impl App {
             if order_ids.is_empty() {
                 return Ok(swept);
             }
-            let context = Context { actor: Actor::SYSTEM, now_us, request_id: Arc::from("sweep") };
+            let request_id = Arc::from("sweep");
+            let context = Context { actor: Actor::SYSTEM, now_us, request_id, source: None };
             match self.execute(ExpireOrders { order_ids }, context, None).await? {
                 Answered::Decided(Ok(expired)) if !expired.is_empty() => swept += expired.len(),
                 // Somebody else was faster. What is left is seen at the next look, so that two never chase each other.

@@ -73,6 +73,7 @@ impl Contract for Inventory {
             | Rejection::TotalOverflow
             | Rejection::TooManyOpenOrders { .. }
             | Rejection::TooManyUnitsHeld { .. }
+            | Rejection::RegistrationClosed
             | Rejection::LastAdmin
             | Rejection::CredentialsChanged
             | Rejection::ApiKeyNotFound(_)

@@ -30,8 +30,7 @@ use super::{Described, TOO_MANY_ORDERS, TOO_MANY_UNITS, flaws, stream, with_put_
 use crate::app::{App, What, views::Scope};
 use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
-use crate::request::Again;
-use crate::request::{CATALOGUE, ORDERS, READ};
+use crate::request::{Again, CATALOGUE, ORDERS, READ, Source};
 use crate::wire::values::ProductName;
 
 /// The words of this contract.
@@ -72,6 +71,7 @@ impl Contract for Leafcraft {
             | Rejection::StockChanged { .. }
             | Rejection::InvalidInitialStatus(_)
             | Rejection::VersionMismatch { .. }
+            | Rejection::RegistrationClosed
             | Rejection::LastAdmin
             | Rejection::CredentialsChanged
             | Rejection::ApiKeyNotFound(_)
@@ -196,9 +196,13 @@ struct Message {
 /// With a form, or with JSON.
 #[utoipa::path(post, path = "/auth/login", tag = "auth", operation_id = "login", security(()),
     request_body(content((Credentials = "application/x-www-form-urlencoded"), (Credentials = "application/json"))),
-    responses((status = 200, description = "The token", body = Token), Detail<401>, Invalid))]
-async fn login(State(app): State<App>, Form(credentials): Form<Credentials>) -> Result<Reply, Problem> {
-    token(&app, &credentials, "Invalid email or password").await
+    responses((status = 200, description = "The token", body = Token), Detail<401>, Detail<429>, Invalid))]
+async fn login(
+    State(app): State<App>,
+    source: Source,
+    Form(credentials): Form<Credentials>,
+) -> Result<Reply, Problem> {
+    token(&app, source, &credentials, "Invalid email or password").await
 }
 
 /// List all products

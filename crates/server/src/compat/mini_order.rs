@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{
-    Action, AllocateAt, CreateProduct, CreateUser, Customs, Denial, Goal, OrderLine, PlaceOrder,
+    Action, AllocateAt, CreateProduct, CreateUser, Customs, Denial, Founding, Goal, OrderLine, PlaceOrder,
     PlacingCustoms, ProductId, Rejection, Role, Status, UpdateProduct,
 };
 use utoipa_axum::routes;
@@ -35,8 +35,9 @@ use crate::app::App;
 use crate::app::views::{OrderQuery, ProductQuery, Scope};
 use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
-use crate::request::{CATALOGUE, ORDERS, READ, STOCK, USERS};
-use crate::request::{Caller, hash_password};
+use crate::request::{
+    CATALOGUE, Caller, Founder, ORDERS, READ, STOCK, Source, USERS, admit_newcomer, hash_password,
+};
 
 /// The words of this contract.
 struct MiniOrder;
@@ -66,6 +67,7 @@ impl Contract for MiniOrder {
             Rejection::Forbidden(_) => (Is::FORBIDDEN, Self::FORBIDDEN),
             Rejection::TooManyOpenOrders { .. } => (Is::BAD_REQUEST, TOO_MANY_ORDERS),
             Rejection::TooManyUnitsHeld { .. } => (Is::BAD_REQUEST, TOO_MANY_UNITS),
+            Rejection::RegistrationClosed => (Is::FORBIDDEN, "Registration is closed"),
             Rejection::TotalOverflow => (Is::BAD_REQUEST, "Order is too large"),
             Rejection::UserNotFound(_) | Rejection::UserInactive(_) => {
                 (Is::BAD_REQUEST, "User is not active")
@@ -136,28 +138,40 @@ fn known(mut caller: Caller) -> Caller {
 
 /// Make an account
 ///
-/// The first account of an empty system may be an administrator; later ones only if an administrator makes them.
+/// The first account of an empty system may be an administrator, if it is made on the machine that serves it or with the
+/// code that it printed; later ones only if an administrator makes them.
 #[utoipa::path(post, path = "/register", tag = "auth", operation_id = "register", request_body = NewUser,
     security((), ("password" = []), ("token" = [])),
-    responses((status = 201, description = "The account", body = Envelope<User>), Failure<400>, Detail<401>, Detail<403>, Invalid))]
+    responses((status = 201, description = "The account", body = Envelope<User>), Failure<400>, Detail<401>, Detail<403>, Detail<429>,
+        Invalid))]
 async fn register(
     State(app): State<App>,
     Anyone(caller, _): Anyone<MiniOrder, USERS>,
+    source: Source,
+    founder: Founder,
     AccountBody(body): AccountBody<NewUser>,
 ) -> Result<Response, Problem> {
     let (user, key) = body.parts();
     let password = user.password.of_length(app.settings().mini_order_min_password)?;
+    let founding = founder.with(&app, None)?;
+    admit_newcomer(&app, &caller, founding, source).await?;
     let command = CreateUser {
         username: user.username.0.into_string(),
         email: None,
         full_name: None,
         role: Some(user.role.0),
+        founding,
+        by_invitation: !app.settings().registration_is_open,
         password_hash: hash_password(&app, &password).await?,
     };
-    run::<MiniOrder, _>(&app, &caller, key, command, |user| {
+    let made = run::<MiniOrder, _>(&app, &caller, key, command, |user| {
         Ok(Envelope::reply(StatusCode::CREATED, "User created successfully", User::of(user)))
     })
-    .await
+    .await?;
+    if founding != Founding::Nothing {
+        app.retire_setup_code().await?;
+    }
+    Ok(made)
 }
 
 /// Log in
@@ -165,9 +179,13 @@ async fn register(
 /// With a form, or with JSON.
 #[utoipa::path(post, path = "/login", tag = "auth", operation_id = "login", security(()),
     request_body(content((Credentials = "application/x-www-form-urlencoded"), (Credentials = "application/json"))),
-    responses((status = 200, description = "The token", body = Token), Detail<401>, Invalid))]
-async fn login(State(app): State<App>, Form(credentials): Form<Credentials>) -> Result<Reply, Problem> {
-    token(&app, &credentials, "Invalid credentials").await
+    responses((status = 200, description = "The token", body = Token), Detail<401>, Detail<429>, Invalid))]
+async fn login(
+    State(app): State<App>,
+    source: Source,
+    Form(credentials): Form<Credentials>,
+) -> Result<Reply, Problem> {
+    token(&app, source, &credentials, "Invalid credentials").await
 }
 
 /// List products

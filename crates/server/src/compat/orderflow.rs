@@ -70,6 +70,7 @@ impl Contract for Orderflow {
             | Rejection::VersionMismatch { .. }
             | Rejection::NoLines
             | Rejection::TooManyLines { .. }
+            | Rejection::RegistrationClosed
             | Rejection::LastAdmin
             | Rejection::CredentialsChanged
             | Rejection::ApiKeyNotFound(_)

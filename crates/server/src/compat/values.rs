@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::flaws;
+use crate::auth::passwords::is_common;
 use crate::http::problem::Problem;
 use crate::wire::node::is_huge;
 use crate::wire::values::{Description, ProductName, Username};
@@ -293,13 +294,20 @@ pub(super) struct Secret(String);
 impl Secret {
     /// Most characters.
     const MOST: usize = 128;
+    /// The fewest characters of a password on `/api/v1`.
+    const JUDGED_FROM: usize = 8;
 
-    /// The password, if it is neither too short nor too long.
+    /// The password, if it is neither too short nor too long, and none of those that are tried first. Such as are
+    /// shorter than any that `/api/v1` takes are left to the setting that permits them.
     ///
     /// # Errors
     /// 422 on the field `password`.
     pub(super) fn of_length(self, least: usize) -> Result<String, Problem> {
         let characters = self.0.chars().take(Self::MOST + 1).count();
+        if characters >= Self::JUDGED_FROM && is_common(&self.0) {
+            let msg = "Password should not be a common one";
+            return Err(flaws::of_field("password", ("value_error", msg), flaws::HIDDEN));
+        }
         let (kind, bound, limit) = if characters < least {
             ("string_too_short", "least", least)
         } else if characters > Self::MOST {

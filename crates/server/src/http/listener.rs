@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
+use axum::http::HeaderValue;
+use axum::http::header::{CONNECTION, TRANSFER_ENCODING};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -21,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tower::Service;
 
+use super::framing::{Heads, Unclear, Watched};
 use super::stall::Impatient;
 use super::unread::{self, Linger, Lingering};
 use crate::settings::Settings;
@@ -89,9 +92,10 @@ pub async fn serve(
         };
         while connections.try_join_next().is_some() {}
         let linger = Linger::default();
-        let stream =
-            TokioIo::new(Lingering::new(Impatient::new(stream, limits.stall_timeout), linger.clone()));
-        let service = service(router.clone(), peer, limits.max_body_bytes, linger);
+        let heads = Heads::default();
+        let stream = Lingering::new(Impatient::new(stream, limits.stall_timeout), linger.clone());
+        let stream = TokioIo::new(Watched::new(stream, heads.clone()));
+        let service = service(router.clone(), peer, limits.max_body_bytes, (linger, heads));
         let connection = protocol.serve_connection(stream, service);
         let connection = graceful.watch(connection);
         connections.spawn(async move {
@@ -145,7 +149,7 @@ fn service(
     router: Router,
     peer: SocketAddr,
     max_body_bytes: usize,
-    linger: Linger,
+    (linger, heads): (Linger, Heads),
 ) -> impl hyper::service::Service<
     Request<Incoming>,
     Response = axum::response::Response,
@@ -155,14 +159,26 @@ fn service(
     service_fn(move |request: Request<Incoming>| {
         let (mut request, watch) = unread::watch(request);
         request.extensions_mut().insert(ConnectInfo(peer));
+        let is_clear = heads.next_is_clear();
+        if !is_clear {
+            request.extensions_mut().insert(Unclear);
+        }
+        // What comes behind chunks may be a part of them in the eyes of a proxy.
+        let is_last = !is_clear || request.headers().contains_key(TRANSFER_ENCODING);
         let answer = router.clone().call(request);
+        let lingers = linger.clone();
         let watch = watch.map(|watch| (watch, linger.clone()));
         async move {
             let response = answer.await?;
-            Ok(match watch {
+            let mut response = match watch {
                 Some((watch, linger)) => watch.settle(response, max_body_bytes, &linger).await,
                 None => response,
-            })
+            };
+            if is_last {
+                lingers.ask();
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(response)
         }
     })
 }

@@ -1,15 +1,14 @@
 //! What operators watch, in the text format of Prometheus.
 
-use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
-use axum::http::header::{CONTENT_TYPE, FORWARDED};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -23,6 +22,8 @@ use prometheus_client::registry::Registry;
 use store::WriterCounts;
 
 use super::histogram::Histogram;
+use super::host;
+use super::peer;
 use super::problem::Problem;
 
 /// Microseconds; 100 µs to 10 s.
@@ -34,9 +35,9 @@ const SECONDS: &[u64] = &[
 const BATCHES: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
 /// The statuses that have a counter at hand in every [`RouteMetrics`].
-const STATUSES: [u16; 26] = [
+const STATUSES: [u16; 27] = [
     200, 201, 202, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415,
-    422, 429, 500, 503, 504,
+    421, 422, 429, 500, 503, 504,
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -279,8 +280,8 @@ where
     C: Future<Output = Result<(), Problem>> + Send + 'static,
 {
     let handler = async move |State(metrics): State<Metrics>, request: Request| {
-        let (mut parts, _) = request.into_parts();
-        if !is_local(&mut parts).await
+        let (parts, _) = request.into_parts();
+        if !is_local(&parts)
             && let Err(problem) = check(parts).await
         {
             return problem.into_response();
@@ -295,25 +296,20 @@ fn exposition(metrics: &Metrics) -> Response {
     ([(CONTENT_TYPE, kind)], metrics.render()).into_response()
 }
 
-/// Whether the peer is this machine itself, and not a proxy on it that speaks for somebody else.
-async fn is_local(parts: &mut Parts) -> bool {
-    let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, &()).await;
-    peer.is_ok_and(|ConnectInfo(peer)| peer.ip().to_canonical().is_loopback()) && !forwarded(&parts.headers)
-}
-
-fn forwarded(headers: &HeaderMap) -> bool {
-    const MARKS: [HeaderName; 4] = [
-        FORWARDED,
-        HeaderName::from_static("x-forwarded-for"),
-        HeaderName::from_static("x-forwarded-host"),
-        HeaderName::from_static("x-real-ip"),
-    ];
-    MARKS.iter().any(|mark| headers.contains_key(mark))
+/// Whether the peer is this machine itself, and neither a proxy on it that speaks for somebody else nor a page that a
+/// browser on it shows, which knows this server by a name of its own.
+fn is_local(parts: &Parts) -> bool {
+    peer::address(&parts.extensions).is_some_and(|peer| peer.is_loopback())
+        && !peer::speaks_for_another(&parts.headers)
+        && host::names_this_machine(&parts.headers)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use axum::body::Body;
+    use axum::extract::ConnectInfo;
     use tower::ServiceExt;
 
     use super::*;
@@ -390,10 +386,11 @@ mod tests {
             ("127.0.0.1:9", Some("forwarded"), 401),
             ("127.0.0.1:9", Some("x-forwarded-for"), 401),
             ("127.0.0.1:9", Some("x-real-ip"), 401),
+            ("127.0.0.1:9", Some("via"), 401),
         ];
         for (peer, header, expected) in cases {
             let request = || {
-                let mut request = Request::get("/metrics");
+                let mut request = Request::get("/metrics").header("host", "localhost:8000");
                 if let Some(header) = header {
                     request = request.header(header, "198.51.100.7");
                 }

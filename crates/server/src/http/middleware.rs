@@ -15,10 +15,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
-    IF_MATCH, IF_NONE_MATCH, LOCATION, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    HeaderName, IF_MATCH, IF_NONE_MATCH, LOCATION, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::Route;
 use tower::layer::layer_fn;
@@ -27,6 +27,8 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Level;
 
 use super::compress::{accepts_gzip, compress};
+use super::framing::Unclear;
+use super::host::Hosts;
 use super::metrics::{Metrics, RouteMetrics};
 use super::problem::{Problem, Rendered};
 use super::request_id::{RequestId, X_REQUEST_ID};
@@ -51,6 +53,7 @@ pub fn finish(router: Router, facades: Router, settings: &Settings, metrics: Met
         metrics,
         request_timeout: settings.request_timeout,
         max_body_bytes: settings.max_body_bytes,
+        hosts: Hosts::from(settings),
     });
     let enclosed = |router: Router, voice: Voice| {
         let shell = Arc::clone(&shell);
@@ -74,6 +77,7 @@ struct Shell {
     metrics: Metrics,
     request_timeout: Duration,
     max_body_bytes: usize,
+    hosts: Hosts,
 }
 
 /// One handler with its metrics, which are found at its first request.
@@ -130,19 +134,45 @@ fn enclose(
             voice: endpoint.voice,
             uri: tracing::enabled!(Level::DEBUG).then(|| request.uri().clone()),
         };
-        let limit = endpoint.shell.max_body_bytes;
-        let too_large = declared_length(request.headers()).is_some_and(|length| length > limit);
         // Only makes the future; the handler runs when that is polled.
-        let answer = (!too_large).then(|| route.call(request));
+        let answer = endpoint.shell.admit(&request).map(|()| route.call(request));
         let endpoint = Arc::clone(&endpoint);
         async move {
             let response = match answer {
-                Some(answer) => settle(answer, facts.started + endpoint.shell.request_timeout).await,
-                None => Problem::payload_too_large(limit).into_response(),
+                Ok(answer) => settle(answer, facts.started + endpoint.shell.request_timeout).await,
+                Err(problem) => turn_away(problem),
             };
             Ok(dress(response, &facts, &endpoint.shell.metrics).await)
         }
     })
+}
+
+impl Shell {
+    /// Refuses what no handler need look at.
+    fn admit(&self, request: &Request) -> Result<(), Problem> {
+        if request.extensions().get::<Unclear>().is_some() {
+            return Err(Problem::invalid(
+                "Transfer-Encoding",
+                "must not contradict Content-Length; give one of them, once",
+            ));
+        }
+        self.hosts.check(request)?;
+        let limit = self.max_body_bytes;
+        match declared_length(request.headers()) {
+            Some(length) if length > limit => Err(Problem::payload_too_large(limit)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Answers a request that no handler has looked at. After one that is not clear about what it is, nothing that may be
+/// a part of it is listened to.
+fn turn_away(problem: Problem) -> Response {
+    let mut response = problem.into_response();
+    if response.status() == StatusCode::BAD_REQUEST {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<usize> {

@@ -3,10 +3,13 @@
 
 mod compress;
 pub mod docs;
+mod framing;
 mod histogram;
+pub mod host;
 pub mod listener;
 pub mod metrics;
 pub mod middleware;
+pub mod peer;
 pub mod problem;
 mod problem_docs;
 mod rejection;

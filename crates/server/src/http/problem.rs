@@ -260,6 +260,18 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", detail)
     }
 
+    /// 403: nobody but administrators makes accounts here.
+    pub const fn registration_closed() -> Self {
+        let detail = Cow::Borrowed("Registration is closed; ask an administrator for an account.");
+        Self::new(StatusCode::FORBIDDEN, "REGISTRATION_CLOSED", detail)
+    }
+
+    /// 403: what was sent is not the code for setting the shop up.
+    pub const fn wrong_setup_code() -> Self {
+        let detail = Cow::Borrowed("The setup code is wrong, or the shop has an administrator already.");
+        Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", detail)
+    }
+
     /// 403: a browser asks on behalf of a page of another site, without a token.
     pub const fn foreign_page() -> Self {
         let detail = Cow::Borrowed(
@@ -315,6 +327,14 @@ impl Problem {
     pub fn unsupported_media_type(expected: &str) -> Self {
         let detail = Cow::Owned(format!("The body must be {expected}; see Content-Type."));
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", detail)
+    }
+
+    /// 421: the request asks for a server of another name.
+    pub const fn misdirected() -> Self {
+        let detail = Cow::Borrowed(
+            "This server is not known by the name in the Host header; the setting allowed_hosts lists its names.",
+        );
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "MISDIRECTED", detail)
     }
 
     /// 422: the idempotency key was used before for another request.

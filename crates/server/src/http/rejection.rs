@@ -81,6 +81,7 @@ impl Problem {
                 too_many_units(code, *limit, *held, *requested)
             }
             Rejection::UserInactive(id) => Self::conflict(code, format!("User {} is deactivated.", id.0)),
+            Rejection::RegistrationClosed => Self::registration_closed(),
             Rejection::LastAdmin => {
                 Self::conflict(code, "The shop would be left without an active administrator.")
             }

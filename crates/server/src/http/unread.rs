@@ -133,7 +133,7 @@ impl Watch {
         };
         if !reusable {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            linger.0.store(true, Ordering::Relaxed);
+            linger.ask();
         }
         response
     }
@@ -159,6 +159,13 @@ async fn drain(mut body: Incoming, limit: usize) -> bool {
 /// Whether a connection is to linger. Cloning shares the wish.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Linger(Arc<AtomicBool>);
+
+impl Linger {
+    /// Has the connection linger.
+    pub(super) fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// A connection that, if it is to linger, throws away what still comes in after the last answer, until the client hangs
 /// up or [`LINGER_TIME`] is over.

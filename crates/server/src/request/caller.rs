@@ -1,20 +1,21 @@
 //! Who calls. Tokens are checked against the user as it is now, so a withdrawn one is dead at once.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use domain::{Actor, Context, Role, UserId};
 
 use super::origin;
 use super::scope::{EVERYTHING, Need, of_key};
+use super::source::Source;
 use crate::app::views::Session;
 use crate::app::{App, Failure};
 use crate::auth::api_keys;
 use crate::auth::tokens::TokenKind;
 use crate::clock;
+use crate::http::host::names_this_machine;
 use crate::http::problem::Problem;
 use crate::http::request_id::RequestId;
 
@@ -26,11 +27,17 @@ pub struct Caller {
     pub actor: Actor,
     /// The request.
     pub request_id: RequestId,
-    /// Where it came from, for the audit log.
+    /// The address that it comes from, in words, also for the audit log.
     pub source: Arc<str>,
 }
 
 impl Caller {
+    fn new(actor: Actor, parts: &Parts, app: &App) -> Self {
+        let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::new);
+        let source = Source::of(parts, &app.settings().trusted_proxies).text();
+        Self { actor, request_id, source }
+    }
+
     /// What surrounds a command of this caller, now.
     #[must_use]
     pub fn context(&self) -> Context {
@@ -81,16 +88,6 @@ fn bearer(parts: &Parts) -> Result<Option<&str>, Problem> {
     }
 }
 
-fn request_id(parts: &Parts) -> RequestId {
-    parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::new)
-}
-
-/// The address that the request came from.
-fn source(parts: &Parts) -> Arc<str> {
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    peer.map_or_else(|| Arc::from("unknown"), |ConnectInfo(peer)| peer.ip().to_canonical().to_string().into())
-}
-
 /// The caller behind the token or key, if one was sent, who must have what is needed.
 async fn by_token(parts: &Parts, app: &App, need: Need) -> Result<Option<Caller>, Problem> {
     let Some(token) = bearer(parts)? else { return Ok(None) };
@@ -103,7 +100,7 @@ async fn by_token(parts: &Parts, app: &App, need: Need) -> Result<Option<Caller>
     if held & need != need {
         return Err(Problem::scope_missing());
     }
-    Ok(Some(Caller { actor, request_id: request_id(parts), source: source(parts) }))
+    Ok(Some(Caller::new(actor, parts, app)))
 }
 
 /// The machine behind a key, and what the key is good for.
@@ -145,12 +142,11 @@ pub async fn session(app: &App, kind: TokenKind, token: &str) -> Result<(UserId,
 fn anonymous(parts: &Parts, app: &App, role: Role) -> Result<Caller, Problem> {
     let settings = app.settings();
     let is_harmful = role != Role::Customer && !settings.allow_privileged_anonymous;
-    if !origin::is_our_own(parts, &settings.cors_origins) || is_harmful && !origin::names_this_machine(parts)
+    if !origin::is_our_own(parts, &settings.cors_origins) || is_harmful && !names_this_machine(&parts.headers)
     {
         return Err(Problem::foreign_page());
     }
-    let actor = Actor { user_id: None, role, key: None };
-    Ok(Caller { actor, request_id: request_id(parts), source: source(parts) })
+    Ok(Caller::new(Actor { user_id: None, role, key: None }, parts, app))
 }
 
 impl<const NEED: Need> FromRequestParts<App> for Someone<NEED> {

@@ -1,10 +1,13 @@
 //! Passwords against tokens, the same for every contract.
 
-use domain::UserId;
+use domain::{Founding, UserId};
 
+use super::caller::Caller;
+use super::source::Source;
 use crate::app::views::UserView;
 use crate::app::{App, Failure};
 use crate::auth::passwords::PasswordError;
+use crate::auth::throttle::TooEarly;
 use crate::auth::tokens::TokenKind;
 use crate::clock;
 use crate::http::problem::Problem;
@@ -29,24 +32,78 @@ pub async fn hash_password(app: &App, password: &str) -> Result<String, Problem>
     app.passwords().hash(password).await.map_err(not_computed)
 }
 
-/// Whether this is the password behind `hash`; takes as long, and says no, when there is none.
+/// Who tries a password: the name it is tried on, and from where.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempted<'a> {
+    /// The name, as it was given.
+    pub name: &'a str,
+    /// From where.
+    pub source: Source,
+}
+
+/// Whether this is the password behind `hash`; takes as long, and says no, when there is none. Not compared when too many
+/// wrong ones were tried: it comes to the same for every name, whether or not anybody has it.
 ///
 /// # Errors
-/// As [`hash_password`].
-pub async fn is_password(app: &App, password: &str, hash: Option<&str>) -> Result<bool, Problem> {
-    app.passwords().verify(password, hash).await.map_err(not_computed)
+/// 429 when it is too early for another attempt; see also [`hash_password`].
+pub async fn is_password(
+    app: &App,
+    attempted: Attempted<'_>,
+    password: &str,
+    hash: Option<&str>,
+) -> Result<bool, Problem> {
+    let Attempted { name, source } = attempted;
+    let throttle = app.throttle();
+    let attempt = throttle.begin(name, source.address, clock::monotonic()).map_err(too_early)?;
+    // Whoever goes away meanwhile has had their attempt.
+    match app.passwords().verify(password, hash).await {
+        Ok(true) => throttle.right(attempt),
+        Ok(false) => return Ok(false),
+        Err(error) => {
+            throttle.undone(attempt);
+            return Err(not_computed(error));
+        }
+    }
+    Ok(true)
+}
+
+fn too_early(early: TooEarly) -> Problem {
+    Problem::too_many_requests(early.seconds)
 }
 
 /// The active user with this name (or e-mail address) and password.
 ///
 /// # Errors
 /// 401 for a name that nobody has, a wrong password and a deactivated account alike, after the same time; see also
-/// [`hash_password`].
-pub async fn log_in(app: &App, name: &str, password: &str) -> Result<UserView, Problem> {
-    let user = app.reads().user_by_login(name).await.map_err(Failure::from)?;
+/// [`is_password`].
+pub async fn log_in(app: &App, attempted: Attempted<'_>, password: &str) -> Result<UserView, Problem> {
+    let found = app.reads().user_by_login(attempted.name).await.map_err(Failure::from)?;
+    // Whoever is deactivated is nobody: not even that their password was right is told, by waiting or not.
+    let user = found.filter(|user| user.is_active);
     let hash = user.as_ref().map(|user| user.password_hash.as_str());
-    let right = is_password(app, password, hash).await?;
-    user.filter(|user| right && user.is_active).ok_or_else(Problem::invalid_credentials)
+    let right = is_password(app, attempted, password, hash).await?;
+    user.filter(|_| right).ok_or_else(Problem::invalid_credentials)
+}
+
+/// Lets somebody make an account who is no administrator, unless registration is closed or they have made too many. What
+/// they make as the one who sets the shop up is for the command to judge.
+///
+/// # Errors
+/// 403 when registration is closed, 429 when too many came from the same place.
+pub async fn admit_newcomer(
+    app: &App,
+    caller: &Caller,
+    founding: Founding,
+    source: Source,
+) -> Result<(), Problem> {
+    if caller.actor.is_admin() {
+        return Ok(());
+    }
+    // The command says so as well; whoever is turned away here costs no hash.
+    if !app.settings().registration_is_open && (founding == Founding::Nothing || app.has_admin().await?) {
+        return Err(Problem::registration_closed());
+    }
+    app.throttle().new_account(source.address, clock::monotonic()).map_err(too_early)
 }
 
 /// A token that is good from now on, until its life is over or the user's generation passes.

@@ -1,8 +1,6 @@
 //! From where a browser asks. A caller with a token has shown who they are; one without is believed to be on this machine
 //! or in this network, and so is every web page that a browser there happens to show.
 
-use std::net::IpAddr;
-
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method};
@@ -24,18 +22,6 @@ pub(super) fn is_our_own(parts: &Parts, allowed: &[String]) -> bool {
         }
         None => site.is_none_or(|site| matches!(site, "same-origin" | "none")),
     }
-}
-
-/// Whether the request names its server by an address or as `localhost`. Any other name may be made to point here by
-/// whoever owns it, pages and all.
-pub(super) fn names_this_machine(parts: &Parts) -> bool {
-    let host = text(&parts.headers, &HOST).unwrap_or_default();
-    // `[::1]:8000`, `127.0.0.1:8000`, `localhost`.
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
-    };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -73,23 +59,6 @@ mod tests {
             assert_eq!(is_our_own(&parts(Method::POST, headers), &allowed), own, "{headers:?}");
             assert!(is_our_own(&parts(Method::GET, headers), &allowed), "{headers:?}");
             assert!(is_our_own(&parts(Method::POST, headers), &["*".to_owned()]) || headers.len() == 2);
-        }
-    }
-
-    #[test]
-    fn a_name_is_not_an_address() {
-        for (host, is_here) in [
-            ("127.0.0.1:8000", true),
-            ("[::1]:8000", true),
-            ("[::1]", true),
-            ("10.1.2.3", true),
-            ("localhost", true),
-            ("LOCALHOST:8000", true),
-            ("rebind.evil.example", false),
-            ("127.0.0.1.evil.example:8000", false),
-            ("", false),
-        ] {
-            assert_eq!(names_this_machine(&parts(Method::GET, &[("host", host)])), is_here, "{host}");
         }
     }
 }

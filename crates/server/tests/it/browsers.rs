@@ -60,6 +60,8 @@ async fn a_harmful_role_is_not_reached_under_a_foreign_name() {
         let settings = Settings {
             anonymous_role: Some(role),
             allow_privileged_anonymous: explicit,
+            // As on an address that others can reach, where any name passes.
+            allowed_hosts: vec!["*".to_owned()],
             ..Settings::default()
         };
         let app = TestApp::start_with(settings).await;

@@ -35,6 +35,7 @@ pub(crate) struct TestApp {
     pub(crate) store: Store,
     /// The application itself.
     pub(crate) app: App,
+    secret: Secret,
     client: Client<HttpConnector, Full<Bytes>>,
     stop: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<()>>,
@@ -125,7 +126,7 @@ impl TestApp {
 
     async fn start_in(home: Arc<Home>, settings: Settings) -> Self {
         let database = home.open().await;
-        database.migrate(0).await.unwrap();
+        database.migrate(server::clock::now_us()).await.unwrap();
         let store = Store::new(database);
         let secret = Secret::load_or_create(home.secrets.path()).unwrap();
         let limits = Limits::from(&settings);
@@ -149,6 +150,7 @@ impl TestApp {
             address,
             store,
             app,
+            secret,
             client,
             stop: Some(stop),
             server: Some(server),
@@ -166,6 +168,11 @@ impl TestApp {
     pub(crate) fn as_seen_by<'a>(&'a self, caller: &Caller<'_>) -> Caller<'a> {
         let Caller { token, id, refresh_token, .. } = caller.clone();
         Caller { app: self, token, id, refresh_token }
+    }
+
+    /// What signs the tokens.
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.secret
     }
 
     /// A number in the answer of `GET /metrics`.

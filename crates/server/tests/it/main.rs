@@ -1,6 +1,8 @@
 //! The API over real HTTP, each test on a database of its own.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod agreement;
 #[cfg(test)]
 #[expect(dead_code, reason = "each crate uses a part of it")]
@@ -23,6 +25,8 @@ mod callers;
 #[cfg(test)]
 mod contracts;
 #[cfg(test)]
+mod dead_tokens;
+#[cfg(test)]
 mod document;
 #[cfg(test)]
 mod early_answers;
@@ -37,7 +41,13 @@ mod facade_races;
 #[cfg(test)]
 mod forged_cursors;
 #[cfg(test)]
+mod forged_tokens;
+#[cfg(test)]
+mod founding;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod hosts;
 #[cfg(test)]
 mod late_answers;
 #[cfg(test)]
@@ -72,6 +82,8 @@ mod sessions;
 mod shop;
 #[cfg(test)]
 mod smoke;
+#[cfg(test)]
+mod smuggling;
 #[cfg(test)]
 mod stock;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use domain::{ForgetAnswers, Role};
 use server::app::App;
+use server::auth::setup::{self, SetupCode};
 use server::clock;
 use server::compat::Facade;
 use server::http::listener::{self, Limits};
@@ -36,8 +37,9 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     shop.note_secret(config).await?;
     let welcome = prepare(&shop, config).await?;
     add_sample_stocks(&shop, config).await?;
+    settle_setup_code(&shop, config).await?;
     let router = server::router::build(&shop.app)?;
-    output::print(&greeting(&listener, &welcome, config)?)?;
+    output::print(&greeting(&listener, &welcome, &shop.app, config)?)?;
     let root = config.server.compat_root.map_or("none", Facade::word);
     let address = listener.local_addr()?;
     tracing::info!(%address, database = %config.database_url, compat_root = root, "serving");
@@ -63,6 +65,21 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     shop.close().await?;
     drop(lock);
     tracing::info!("stopped");
+    Ok(())
+}
+
+/// Makes the code with which a shop that nobody is in charge of gets its first administrator, from wherever; removes the
+/// one of a shop that has got one.
+async fn settle_setup_code(shop: &Shop, config: &Config) -> anyhow::Result<()> {
+    let directory = &config.data_dir;
+    if shop.app.has_admin().await? {
+        let done = setup::forget(directory);
+        return done.with_context(|| format!("cannot remove the used code in {}", directory.display()));
+    }
+    let code = SetupCode::load_or_create(directory).with_context(|| {
+        format!("cannot keep a code for the first administrator in {}", directory.display())
+    })?;
+    shop.app.hand_out(code);
     Ok(())
 }
 
@@ -128,7 +145,7 @@ fn warn_about_strangers(config: &Config) {
 }
 
 /// What a person sees who has just started the server.
-fn greeting(listener: &TcpListener, welcome: &Welcome, config: &Config) -> anyhow::Result<String> {
+fn greeting(listener: &TcpListener, welcome: &Welcome, app: &App, config: &Config) -> anyhow::Result<String> {
     let address = listener.local_addr()?;
     let log_in = match welcome {
         Welcome::Sample(password) => format!(
@@ -136,9 +153,9 @@ fn greeting(listener: &TcpListener, welcome: &Welcome, config: &Config) -> anyho
              \x20              (kept in {}; \"Authorize\" in Swagger UI takes it)",
             config.data_dir.join(demo::PASSWORD_FILE).display()
         ),
-        Welcome::New => {
-            "the first account that registers (POST /api/v1/auth/register) becomes administrator".to_owned()
-        }
+        Welcome::New => "the first account that registers on this machine (POST /api/v1/auth/register)\n\
+             \x20              becomes administrator, for an hour from the shop's first start"
+            .to_owned(),
         Welcome::Known => "POST /api/v1/auth/login".to_owned(),
     };
     let root = config.server.compat_root.map_or_else(String::new, |facade| {
@@ -148,6 +165,14 @@ fn greeting(listener: &TcpListener, welcome: &Welcome, config: &Config) -> anyho
     let no_login = config.server.anonymous_role.map_or_else(String::new, |role| {
         format!("  No login     callers without a token have the role {}\n", role.word())
     });
+    let set_up = app.setup_code().map_or_else(String::new, |code| {
+        format!(
+            "  Set up       from elsewhere or later, register with the header Stockroom-Setup-Code: {}\n\
+             \x20              (once; kept in {})\n",
+            code.reveal(),
+            code.path().display()
+        )
+    });
     Ok(format!(
         "Stockroom {} is serving on http://{address}\n\
          \x20 API          http://{address}/api/v1\n\
@@ -155,6 +180,7 @@ fn greeting(listener: &TcpListener, welcome: &Welcome, config: &Config) -> anyho
          \x20 Swagger UI   http://{address}/docs\n\
          \x20 ReDoc        http://{address}/redoc\n\
          \x20 Log in       {log_in}\n\
+         {set_up}\
          {no_login}",
         env!("CARGO_PKG_VERSION")
     ))
@@ -167,6 +193,10 @@ async fn keep_house(app: App) {
         ticks.tick().await;
         if let Err(error) = forget_answers(&app).await {
             tracing::warn!(%error, "old answers could not be forgotten; the next attempt is in a minute");
+        }
+        // Another server, or the command line, may have made an administrator.
+        if let Err(error) = app.retire_setup_code().await {
+            tracing::warn!(%error, "whether the setup code is still needed is not known; the next attempt is in a minute");
         }
     }
 }

@@ -57,6 +57,8 @@ async fn add(config: &Config, user: &NewUser<'_>, password: &NewPassword) -> any
         email: Some(email.into_string()),
         full_name: Some(full_name.into_string()),
         role: Some(user.role),
+        founding: domain::Founding::Nothing,
+        by_invitation: false,
         password_hash: shop.app.passwords().hash(password.as_str()).await?,
     };
     let created = execute_for_operator(&shop.app, command).await?;

@@ -1,11 +1,12 @@
 //! Turns the text of a setting into its value. An error says what to write instead.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use iso_currency::Currency;
+use server::settings::{IpNet, network};
 use tracing_subscriber::filter::Targets;
 
 /// A whole number within the range.
@@ -100,6 +101,44 @@ pub(super) fn cors_origins(raw: &str) -> Result<Vec<String>, String> {
     }
 }
 
+/// Comma separated addresses and networks, or `none`.
+pub(super) fn networks(raw: &str) -> Result<Vec<IpNet>, String> {
+    let words: Vec<&str> = raw.split(',').map(str::trim).collect();
+    if matches!(words.as_slice(), ["none" | ""]) {
+        return Ok(Vec::new());
+    }
+    let read = |word: &str| {
+        // All addresses there are would let everybody say who they are.
+        network(word).filter(|network| network.prefix_len() > 0).ok_or_else(|| {
+            format!("{word:?} is neither an address nor a network such as 10.0.0.0/8 or fd00::/8")
+        })
+    };
+    words.into_iter().map(read).collect()
+}
+
+/// Comma separated names of hosts, or `*`, or `none`.
+pub(super) fn hosts(raw: &str) -> Result<Vec<String>, String> {
+    let names: Vec<String> = raw.split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
+    match names.as_slice() {
+        [only] if only == "none" || only.is_empty() => return Ok(Vec::new()),
+        [only] if only == "*" => return Ok(names),
+        _ => {}
+    }
+    match names.iter().find(|name| *name == "none" || !is_host(name)) {
+        None => Ok(names),
+        Some(wrong) if wrong == "*" || wrong == "none" => Err(format!("{wrong} must stand alone")),
+        Some(wrong) => Err(format!(
+            "{wrong:?} is no name of a host: write it without scheme, port and path, for example shop.example"
+        )),
+    }
+}
+
+/// Whether this is a name or an address as `Host` has it, without the port and the brackets.
+fn is_host(text: &str) -> bool {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    text.parse::<IpAddr>().is_ok() || !text.is_empty() && text.bytes().all(is_name)
+}
+
 /// Whether a browser could send this as `Origin`: an exact comparison decides later, so a slash at the end or a
 /// capital letter would never match.
 fn is_origin(text: &str) -> bool {
@@ -160,6 +199,35 @@ mod tests {
         assert!(currency("XAU").unwrap_err().contains("not money"));
         assert!(currency("ZZZ").unwrap_err().contains("ISO 4217"));
         assert!(currency("").unwrap_err().contains("ISO 4217"));
+    }
+
+    #[test]
+    fn networks_and_hosts() {
+        let shown =
+            |raw: &str| networks(raw).map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(shown("none"), Ok(vec![]));
+        assert_eq!(
+            shown("10.0.0.7, 10.1.2.3/8,fd00::1/8"),
+            Ok(["10.0.0.7/32", "10.0.0.0/8", "fd00::/8"].map(str::to_owned).to_vec())
+        );
+        for wrong in ["0.0.0.0/0", "::/0", "10.0.0.0/33", "proxy.example", "10.0.0.1,,", "*", "10.0.0.1,none"]
+        {
+            assert!(networks(wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(hosts("none"), Ok(vec![]));
+        assert_eq!(hosts("*"), Ok(vec!["*".to_owned()]));
+        assert_eq!(hosts("Shop.example, ::1"), Ok(vec!["shop.example".to_owned(), "::1".to_owned()]));
+        for wrong in [
+            "https://shop.example",
+            "shop.example:80",
+            "shop.example/",
+            "*,a",
+            "none,a",
+            "a,,b",
+            "*.a.example",
+        ] {
+            assert!(hosts(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -378,12 +378,61 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "ORIGIN,…",
         "Origins that browsers may call from, such as https://shop.example; * is any of them, none is none",
         |config, raw| parse::cors_origins(raw).map(|origins| config.server.cors_origins = origins),
-        |config| match config.server.cors_origins.as_slice() {
-            [] => "none".to_owned(),
-            origins => origins.join(","),
-        },
+        |config| list(&config.server.cors_origins),
     )
     .shape(Shape::List),
+    Setting::new(
+        "allowed_hosts",
+        "allowed-hosts",
+        "NAME,…",
+        "Names by which clients may ask for this server, such as shop.example; * is any of them, none is localhost and \
+         addresses, and any name where the server listens on an address that other machines can reach",
+        |config, raw| parse::hosts(raw).map(|hosts| config.server.allowed_hosts = hosts),
+        |config| list(&config.server.allowed_hosts),
+    )
+    .shape(Shape::List),
+    Setting::new(
+        "trusted_proxies",
+        "trusted-proxies",
+        "ADDRESS,…",
+        "Proxies whose X-Forwarded-For or Forwarded header is believed, as addresses or networks such as 10.0.0.0/8",
+        |config, raw| parse::networks(raw).map(|networks| config.server.trusted_proxies = networks),
+        |config| list(&config.server.trusted_proxies),
+    )
+    .shape(Shape::List),
+    Setting::new(
+        "registration",
+        "registration",
+        "open|closed",
+        "Whether strangers may make accounts for themselves; administrators always make them",
+        |config, raw| {
+            config.server.registration_is_open = parse::word(raw, &[("open", true), ("closed", false)])?;
+            Ok(())
+        },
+        |config| if config.server.registration_is_open { "open" } else { "closed" }.to_owned(),
+    ),
+    Setting::new(
+        "login_attempts_per_account",
+        "login-attempts-per-account",
+        "COUNT",
+        "Wrong passwords for one account before each further one must wait longer, up to a minute; 0 lets none wait",
+        |config, raw| {
+            config.server.login_attempts_per_account = parse::whole(raw, 0..=100_000)?;
+            Ok(())
+        },
+        |config| config.server.login_attempts_per_account.to_string(),
+    ),
+    Setting::new(
+        "login_attempts_per_source",
+        "login-attempts-per-source",
+        "COUNT",
+        "The same for one address, whatever the account, and for new accounts that it makes",
+        |config, raw| {
+            config.server.login_attempts_per_source = parse::whole(raw, 0..=100_000)?;
+            Ok(())
+        },
+        |config| config.server.login_attempts_per_source.to_string(),
+    ),
     Setting::new(
         "access_token_minutes",
         "access-token-minutes",
@@ -517,6 +566,12 @@ pub(crate) static SETTINGS: &[Setting] = &[
         )
     },
 ];
+
+/// Values as they are written, or `none`.
+fn list<T: ToString>(values: &[T]) -> String {
+    let words: Vec<String> = values.iter().map(ToString::to_string).collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(",") }
+}
 
 fn show_path(path: Option<&Path>) -> String {
     path.map_or_else(String::new, |path: &Path| PathBuf::from(path).display().to_string())

@@ -169,6 +169,8 @@ impl Sample<'_> {
                 email: Some(format!("{username}@example.com")),
                 full_name: Some(full_name.to_owned()),
                 role: Some(role),
+                founding: domain::Founding::Nothing,
+                by_invitation: false,
                 password_hash: password_hash?,
             };
             let added = self.at(Actor::SYSTEM, self.start_us, command).await?;

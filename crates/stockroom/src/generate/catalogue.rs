@@ -67,6 +67,8 @@ pub(super) fn account(seed: u64, index: usize, password_hash: &str) -> CreateUse
         username,
         full_name: Some(full_name),
         role: Some(role),
+        founding: domain::Founding::Nothing,
+        by_invitation: false,
         password_hash: password_hash.to_owned(),
     }
 }

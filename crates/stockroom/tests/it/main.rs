@@ -20,6 +20,7 @@ mod place;
 mod program;
 mod secrets;
 mod server;
+mod setup;
 mod shutdown;
 mod stocks;
 mod waiting;

@@ -47,7 +47,9 @@ fn a_request_that_never_ends_is_cut_when_the_grace_period_is_over() {
     let place = Place::with_shop();
     let server = Server::start(&place, &["--shutdown-grace-seconds", "1"]);
     let mut stuck = TcpStream::connect(server.address).unwrap();
-    stuck.write_all(b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{").unwrap();
+    stuck
+        .write_all(b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+        .unwrap();
     // Answered on another connection: then the first has been read, too.
     sleep(Duration::from_millis(100));
     server.client().get("/healthz");

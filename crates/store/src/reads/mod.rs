@@ -24,6 +24,7 @@ use crate::{Listing, Page, Store, StoreError};
 
 const PING: &str = "SELECT c.next FROM counters c WHERE c.name = 'event'";
 
+const BEGUN: &str = "SELECT m.applied_at_us FROM schema_migrations m WHERE m.version = 1";
 const OLDEST_ANSWER: &str = "SELECT MIN(k.created_at_us) FROM idempotency_keys k";
 
 /// What comes of several statements. Boxed, because the compiler does not see that the future of an `AsyncFn` may move to
@@ -37,6 +38,14 @@ impl Store {
     /// See [`StoreError`].
     pub async fn oldest_answer_us(&self) -> Result<Option<i64>, StoreError> {
         self.first(OLDEST_ANSWER, &[]).await?.map_or(Ok(None), |row| row.opt_int(0))
+    }
+
+    /// When the shop was set up, microseconds since 1970 UTC: that is when its first migration was applied.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn begun_us(&self) -> Result<Option<i64>, StoreError> {
+        self.first(BEGUN, &[]).await?.map_or(Ok(None), |row| row.opt_int(0))
     }
 
     /// Whether the database answers, and holds a shop.

@@ -46,11 +46,10 @@ impl Store {
         if login.contains('\0') {
             return Ok(None);
         }
-        let mut found = self.first(USER_BY_USERNAME, &[domain::username_key(login).into()]).await?;
-        if found.is_none() {
-            found = self.first(USER_BY_EMAIL, &[login.to_lowercase().into()]).await?;
-        }
-        found.map(|mut row| rows::user(&mut row)).transpose()
+        // Both are asked, whatever comes of the first: how long this takes tells nobody whether a name is known.
+        let by_name = self.first(USER_BY_USERNAME, &[domain::username_key(login).into()]).await?;
+        let by_email = self.first(USER_BY_EMAIL, &[login.to_lowercase().into()]).await?;
+        by_name.or(by_email).map(|mut row| rows::user(&mut row)).transpose()
     }
 
     /// A page of users by id.

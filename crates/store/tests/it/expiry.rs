@@ -221,6 +221,10 @@ struct BelievesWhatWasSeen(PlaceOrder);
 impl Command for BelievesWhatWasSeen {
     type Outcome = domain::OrderPlaced;
 
+    fn word(&self) -> &'static str {
+        "order.expire"
+    }
+
     fn keys(&self, context: &Context) -> Keys {
         self.0.keys(context)
     }
@@ -284,6 +288,10 @@ struct ForgetsToLook(Vec<OrderId>);
 
 impl Command for ForgetsToLook {
     type Outcome = Vec<OrderId>;
+
+    fn word(&self) -> &'static str {
+        "order.expire"
+    }
 
     fn keys(&self, context: &Context) -> Keys {
         ExpireOrders { order_ids: self.0.clone() }.keys(context)

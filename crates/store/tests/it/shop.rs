@@ -273,6 +273,8 @@ pub(crate) fn new_user(name: &str) -> CreateUser {
         email: Some(format!("{}@example.com", name.to_lowercase())),
         full_name: None,
         role: Some(Role::Customer),
+        founding: domain::Founding::FirstAccount,
+        by_invitation: false,
         password_hash: "$argon2id$fake".to_owned(),
     }
 }

@@ -1,8 +1,8 @@
 //! Rules that are wrong on purpose. Each must be caught, or the auditor would be a decoration.
 
 use domain::{
-    Change, ChangeOrder, Context, CreateProduct, Customs, Effects, Event, Goal, MAX_ORDER_LINES,
-    MovementKind, OrderState, PlaceOrder, Rejection, Role, Snapshot, UpdateProduct,
+    Change, ChangeOrder, Context, CreateProduct, CreateUser, Customs, Effects, Event, Founding, Goal,
+    MAX_ORDER_LINES, MovementKind, OrderState, PlaceOrder, Rejection, Role, Snapshot, UpdateProduct,
 };
 
 use super::{Rules, run};
@@ -44,6 +44,18 @@ spoil! {
             let Change::PutOrder(order) = change else { continue };
             if order.state == OrderState::Cancelled && let Some(before) = snapshot.order(order.id) {
                 order.items.clone_from(&before.items);
+            }
+        }
+    }
+    roles_change_and_sessions_stay: |effects, snapshot| {
+        for change in &mut effects.changes {
+            let Change::PutUser(user) = change else { continue };
+            // A new one has no sessions yet.
+            if user.version == 1 {
+                continue;
+            }
+            if let Some(before) = snapshot.user(user.id) && before.role != user.role {
+                user.token_generation = before.token_generation;
             }
         }
     }
@@ -238,6 +250,43 @@ fn customers_are_staff(command: &Any, snapshot: &Snapshot, context: &Context) ->
     command.decide(snapshot, &context)
 }
 
+/// The first account is in charge of the shop, whoever makes it.
+fn whoever_comes_first_is_in_charge(
+    command: &Any,
+    snapshot: &Snapshot,
+    context: &Context,
+) -> Result<Verdict, Rejection> {
+    let Any::CreateUser(create) = command else { return command.decide(snapshot, context) };
+    let founding = match create.founding {
+        Founding::Nothing if snapshot.census().users == 0 => Founding::FirstAccount,
+        shown => shown,
+    };
+    Any::from(CreateUser { founding, ..create.clone() }).decide(snapshot, context)
+}
+
+/// The code makes administrators without end.
+fn the_code_is_good_for_ever(
+    command: &Any,
+    snapshot: &Snapshot,
+    context: &Context,
+) -> Result<Verdict, Rejection> {
+    let mut context = context.clone();
+    if matches!(command, Any::CreateUser(create) if create.founding == Founding::Code) {
+        context.actor.role = Role::Admin;
+    }
+    command.decide(snapshot, &context)
+}
+
+/// A closed shop takes anybody.
+fn closed_shops_are_open(
+    command: &Any,
+    snapshot: &Snapshot,
+    context: &Context,
+) -> Result<Verdict, Rejection> {
+    let Any::CreateUser(create) = command else { return command.decide(snapshot, context) };
+    Any::from(CreateUser { by_invitation: false, ..create.clone() }).decide(snapshot, context)
+}
+
 /// Refuses for the wrong reason.
 fn orders_are_confused_with_users(
     command: &Any,
@@ -299,6 +348,10 @@ fn wrong_rules_are_caught() {
         (the_order_itself_is_not_counted, "the model says"),
         (staff_are_limited, "the model says"),
         (customers_are_staff, "the model says"),
+        (whoever_comes_first_is_in_charge, "role: Customer"),
+        (the_code_is_good_for_ever, "the model"),
+        (closed_shops_are_open, "the model says"),
+        (roles_change_and_sessions_stay, "stored"),
         (orders_are_confused_with_users, "the model says"),
         (answers_lie, "stored"),
         (neighbours_in_the_batch_matter, "in the batch"),

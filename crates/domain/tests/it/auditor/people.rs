@@ -1,6 +1,6 @@
 //! The accounts of the second model.
 
-use domain::{Context, CreateUser, Role, UpdateUser};
+use domain::{Context, CreateUser, Founding, Role, UpdateUser};
 
 use super::model::{News, seen};
 use crate::any::Any;
@@ -65,13 +65,22 @@ impl People {
     }
 
     fn create(&mut self, command: &CreateUser, context: &Context) -> Result<News, &'static str> {
-        let first = self.0.is_empty();
+        let led = self.0.iter().any(|person| person.active && person.role == Role::Admin);
+        let founds = match command.founding {
+            Founding::Nothing => false,
+            Founding::FirstAccount => self.0.is_empty(),
+            Founding::Code => !led,
+        };
+        let may_do_all = founds || context.actor.role == Role::Admin;
+        if command.by_invitation && !may_do_all {
+            return Err("REGISTRATION_CLOSED");
+        }
         let role = match command.role {
             Some(role) => role,
-            None if first => Role::Admin,
+            None if founds => Role::Admin,
             None => Role::Customer,
         };
-        if !first && role != Role::Customer && context.actor.role != Role::Admin {
+        if !may_do_all && role != Role::Customer {
             return Err("FORBIDDEN");
         }
         let name = command.username.to_lowercase();

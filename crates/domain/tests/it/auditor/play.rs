@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use domain::{
     Action, Actor, AdjustStock, AllocateAt, ChangeOrder, Context, CreateProduct, CreateUser, Customs,
-    DeleteProduct, ExpireOrders, ForgetAnswers, Goal, MAX_PRICE_CENTS, MAX_QUANTITY, MAX_STOCK, NextIds,
-    NoteSecret, OpenShop, OrderId, OrderLine, PlaceOrder, PlacingCustoms, PlacingTerms, ProductId,
+    DeleteProduct, ExpireOrders, ForgetAnswers, Founding, Goal, MAX_PRICE_CENTS, MAX_QUANTITY, MAX_STOCK,
+    NextIds, NoteSecret, OpenShop, OrderId, OrderLine, PlaceOrder, PlacingCustoms, PlacingTerms, ProductId,
     RestoreProduct, RevokeSessions, Role, SetPassword, Status, StockChange, StockLine, ToggleProduct,
     UpdateProduct, UpdateUser, UserId,
 };
@@ -208,6 +208,8 @@ fn person(dice: &mut Dice, next: NextIds) -> Any {
             email: dice.maybe(50, email),
             full_name: dice.maybe(50, |_| "Somebody".to_owned()),
             role: dice.maybe(40, |dice| dice.pick(Role::ALL)),
+            founding: dice.pick(&[Founding::Nothing, Founding::FirstAccount, Founding::Code]),
+            by_invitation: dice.maybe(20, |_| ()).is_some(),
             password_hash,
         }
         .into(),

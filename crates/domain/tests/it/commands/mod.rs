@@ -76,6 +76,8 @@ pub(crate) fn account(username: &str, role: Option<Role>) -> CreateUser {
         email: Some(format!("{username}@x")),
         full_name: None,
         role,
+        founding: domain::Founding::FirstAccount,
+        by_invitation: false,
         password_hash: "hash".to_owned(),
     }
 }

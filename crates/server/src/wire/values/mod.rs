@@ -15,7 +15,7 @@ pub(crate) use integer::{integer_value, integer_visitor};
 pub use patch::Patch;
 pub use text::{
     AuditAction, Description, Email, FullName, KeyName, Login, NewPassword, Note, Password, ProductName,
-    Reason, RefreshToken, SearchText, Sku, Username,
+    Reason, RefreshToken, SearchText, SetupCode, Sku, Username,
 };
 pub use words::{AllocateAt, Fulfilment, MovementKind, OrderState, Payment, Role, Scope, Status};
 

@@ -10,6 +10,8 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::auth::passwords::is_common;
+
 /// The characters that leave no mark, as ranges of a regular expression. [`is_visible`] says the same.
 macro_rules! invisible {
     () => {
@@ -212,7 +214,7 @@ macro_rules! secret_text {
 }
 
 public_text! { Sku ProductName Description Username Email FullName KeyName AuditAction Reason Note SearchText }
-secret_text! { NewPassword Password Login RefreshToken }
+secret_text! { SetupCode NewPassword Password Login RefreshToken }
 
 /// One line with something to see on it.
 fn line(text: &str) -> Result<(), &'static str> {
@@ -292,6 +294,12 @@ fn no_nul(text: &str) -> Result<(), &'static str> {
     if text.contains('\0') { Err("must not contain the NUL character") } else { Ok(()) }
 }
 
+/// What is not guessed at once.
+fn new_password(text: &str) -> Result<(), &'static str> {
+    no_nul(text)?;
+    if is_common(text) { Err("is one of the passwords that are tried first; choose another") } else { Ok(()) }
+}
+
 const NO_NUL: &str = r"^[^\u0000]*$";
 
 text_value! {
@@ -361,9 +369,9 @@ text_value! {
 }
 text_value! {
     /// A password that is being set.
-    NewPassword: 8..=128, check no_nul, wrap |text| text,
+    NewPassword: 8..=128, check new_password, wrap |text| text,
     schema |schema| schema
-        .description(Some("The password to be set; any characters."))
+        .description(Some("The password to be set; any characters, but none of the passwords that are tried first."))
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
         .pattern(Some(NO_NUL))
         .write_only(true)
@@ -379,6 +387,15 @@ text_value! {
         .pattern(Some(NO_NUL))
         .write_only(true)
         .examples(["correct horse battery staple"])
+}
+text_value! {
+    /// The code with which a shop gets its first administrator.
+    SetupCode: 1..=128, check no_nul, wrap |text| text,
+    schema |schema| schema
+        .description(Some("The code that the server printed when the shop was new, to become its administrator."))
+        .pattern(Some(NO_NUL))
+        .write_only(true)
+        .examples(["3f9c0d4be1a74c5f8d2a6b7e9c015d34"])
 }
 text_value! {
     /// Why something was done, in a word or two.

@@ -57,6 +57,8 @@ impl<'a> Referee<'a> {
                 email: None,
                 full_name: (*who == Who::Ann).then(|| "Ann Example".to_owned()),
                 role: role(*who, None),
+                founding: domain::Founding::Nothing,
+                by_invitation: false,
                 password_hash: "none".to_owned(),
             };
             model.play(&Any::from(command.clone()), &context).unwrap();
