@@ -174,7 +174,7 @@ impl Shop {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", directory.path().join("test.sqlite").display());
         let database = Database::open(&url, Options::default()).await.unwrap();
-        database.migrate(0).await.unwrap();
+        database.migrate(crate::clock::now_us()).await.unwrap();
         let secret = Secret::load_or_create(directory.path()).unwrap();
         let store = store::Store::new(database);
         let (app, _committer) = App::start(store, &secret, patient(), Metrics::new()).unwrap();
@@ -196,8 +196,13 @@ impl Shop {
     }
 
     async fn send(&self, method: &str, path: &str, body: Option<Value>) -> Value {
-        let mut request =
-            Request::builder().method(method).uri(path).header("content-type", "application/json");
+        let here = std::net::SocketAddr::from(([127, 0, 0, 1], 4711));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .extension(axum::extract::ConnectInfo(here))
+            .header("host", "localhost")
+            .header("content-type", "application/json");
         if !self.token.is_empty() {
             request = request.header("authorization", format!("Bearer {}", self.token));
         }

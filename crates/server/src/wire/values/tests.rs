@@ -38,9 +38,10 @@ fn text() {
     }
     refuses!(Email: &format!("{}@b", "a".repeat(253)) => "must have at most 254 characters");
     assert_eq!(Email::new("John.Doe@Example.COM").unwrap().as_str(), "john.doe@example.com");
-    accepts!(NewPassword: "12345678", "ääääääää", &"😀".repeat(128));
+    accepts!(NewPassword: "12345 67", "ääääääää", &"😀".repeat(128));
     refuses!(NewPassword: "1234567" => "must have at least 8 characters", "" => "must not be empty",
-        &"x".repeat(129) => "must have at most 128 characters", "12345678\0" => "must not contain the NUL character");
+        &"x".repeat(129) => "must have at most 128 characters", "12345678\0" => "must not contain the NUL character",
+        "12345678" => "is one of the passwords that are tried first; choose another");
     accepts!(Password: "x", &"x".repeat(1024));
     refuses!(Password: "" => "must not be empty");
     accepts!(Reason: "stocktake");
