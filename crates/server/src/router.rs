@@ -94,7 +94,11 @@ fn described() -> (Router<App>, Document) {
     let components = document.components.get_or_insert_default();
     components
         .add_security_scheme(PASSWORD_FLOW, SecurityScheme::OAuth2(OAuth2::new([Flow::Password(flow)])));
-    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some("An access token, or the API key of a machine."))
+        .build();
     components.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
     (router, document)
 }
