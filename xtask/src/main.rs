@@ -14,6 +14,7 @@ mod process;
 #[cfg(test)]
 mod rooms;
 mod suite;
+mod torture;
 
 /// Why a task stopped, as a sentence for the person who started it.
 type Failure = String;
@@ -23,6 +24,10 @@ cargo xtask test [OPTIONS]     formatting, lints, then the tests on SQLite, Post
     --fast                     the tests alone, and on SQLite alone unless --database names another
     --database NAME            the tests on sqlite, postgres or mariadb; may be repeated
 cargo xtask galera [NAME]      tests on three nodes of a MariaDB Galera cluster; some minutes, so no part of `test`
+cargo xtask torture [NAME...]  long forms of tests, each up to ten minutes: model, kill, sigterm, keys, races; all
+                               unless some are named, and on every database where that matters
+    --quick                    a few rounds of each, without optimisation
+    --database NAME            on sqlite, postgres or mariadb alone; may be repeated
 cargo xtask bench [OPTIONS]    measures the release server with wrk and prints a table
     --database NAME            on sqlite (default), postgres or mysql, these beside orders the usual way
     --seconds N                length of each measurement (default 5)
@@ -62,6 +67,7 @@ fn run(args: &[String]) -> Result<ExitCode, Failure> {
         "bench" => bench::run(rest),
         "galera" => suite::galera(rest),
         "postman" => postman::run(rest),
+        "torture" => torture::run(rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}");
             Ok(ExitCode::SUCCESS)
