@@ -24,8 +24,8 @@ cargo xtask test [OPTIONS]     formatting, lints, then the tests on SQLite, Post
     --fast                     the tests alone, and on SQLite alone unless --database names another
     --database NAME            the tests on sqlite, postgres or mariadb; may be repeated
 cargo xtask galera [NAME]      tests on three nodes of a MariaDB Galera cluster; some minutes, so no part of `test`
-cargo xtask torture [NAME...]  long forms of tests, each up to ten minutes: model, kill, sigterm, keys, races; all
-                               unless some are named, and on every database where that matters
+cargo xtask torture [NAME...]  long forms of tests, each up to ten minutes: model, kill, sigterm, keys, races, histories,
+                               slow-clients; all unless some are named, on every database where that matters
     --quick                    a few rounds of each, without optimisation
     --database NAME            on sqlite, postgres or mariadb alone; may be repeated
 cargo xtask bench [OPTIONS]    measures the release server with wrk and prints a table

@@ -72,6 +72,16 @@ pub(super) const FORMS: &[Form] = &[
         rounds: 5_000,
         few: 40,
     },
+    Form {
+        name: "histories",
+        package: "stockroom",
+        target: "torture",
+        test: "histories::histories_are_what_the_rules_say_in_the_order_of_the_log",
+        controls: &["histories::a_history_that_is_not_right_is_noticed"],
+        on_all: false,
+        rounds: 500,
+        few: 2,
+    },
 ];
 
 #[cfg(test)]

@@ -5,8 +5,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, also in what its functions share")]
 
+#[path = "../../../domain/tests/it/any.rs"]
+#[expect(dead_code, reason = "each crate uses a part of it")]
+mod any;
 #[path = "../it/callers.rs"]
 mod callers;
+#[cfg(test)]
+mod histories;
 #[path = "../it/history.rs"]
 mod history;
 #[path = "../it/http.rs"]
@@ -27,5 +32,7 @@ mod rounds;
 #[path = "../it/server.rs"]
 #[expect(dead_code, reason = "each target uses a part of it")]
 mod server;
+#[path = "../../../domain/tests/it/shop.rs"]
+mod shop;
 #[cfg(test)]
 mod sigterm;
