@@ -82,6 +82,16 @@ pub(super) const FORMS: &[Form] = &[
         rounds: 500,
         few: 2,
     },
+    Form {
+        name: "slow-clients",
+        package: "stockroom",
+        target: "torture",
+        test: "slow_clients::slow_endless_and_deep_clients_do_not_make_the_server_large",
+        controls: &["slow_clients::a_server_that_takes_everything_is_noticed"],
+        on_all: false,
+        rounds: 500,
+        few: 40,
+    },
 ];
 
 #[cfg(test)]

@@ -36,3 +36,5 @@ mod server;
 mod shop;
 #[cfg(test)]
 mod sigterm;
+#[cfg(test)]
+mod slow_clients;
