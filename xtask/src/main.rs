@@ -15,6 +15,7 @@ mod process;
 #[cfg(test)]
 mod rooms;
 mod suite;
+mod torture;
 
 /// Why a task stopped, as a sentence for the person who started it.
 type Failure = String;
@@ -25,6 +26,10 @@ cargo xtask test [OPTIONS]     formatting, lints, then the tests on SQLite, Post
     --database NAME            the tests on sqlite, postgres or mariadb; may be repeated
 cargo xtask galera [NAME]      tests on three nodes of a MariaDB Galera cluster; some minutes, so no part of `test`
 cargo xtask deny               licences and sources of dependencies, and those that nothing uses; part of `test` on CI
+cargo xtask torture [NAME...]  long forms of tests, each up to ten minutes: model, kill, sigterm, keys, races, histories,
+                               slow-clients; all unless some are named, on every database where that matters
+    --quick                    a few rounds of each, without optimisation
+    --database NAME            on sqlite, postgres or mariadb alone; may be repeated
 cargo xtask bench [OPTIONS]    measures the release server with wrk and prints a table
     --database NAME            on sqlite (default), postgres or mysql, these beside orders the usual way
     --seconds N                length of each measurement (default 5)
@@ -65,6 +70,7 @@ fn run(args: &[String]) -> Result<ExitCode, Failure> {
         "galera" => suite::galera(rest),
         "deny" => deny::run(),
         "postman" => postman::run(rest),
+        "torture" => torture::run(rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}");
             Ok(ExitCode::SUCCESS)

@@ -14,7 +14,7 @@ mod reads;
 mod report;
 mod runs;
 mod server;
-mod table;
+pub(crate) mod table;
 mod usual;
 mod wrk;
 

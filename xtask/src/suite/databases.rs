@@ -30,6 +30,7 @@ const ON_SQLITE: &[Arguments] = &[&["--doc"], &["--all-targets"]];
 const ON_POSTGRES: &[Arguments] = &[
     &["--test", "servers", "--", "postgres::"],
     SUITE,
+    TORTURE,
     BASELINE,
     &["--test", "network", "--", "--skip", "mysql_only"],
 ];
@@ -38,17 +39,20 @@ const ON_POSTGRES: &[Arguments] = &[
 const ON_MARIADB: &[Arguments] = &[
     &["--test", "servers", "--", "mariadb::"],
     SUITE,
+    TORTURE,
     BASELINE,
     &["--test", "network", "--", "--skip", "postgres_only"],
 ];
 
+/// A few rounds of what `cargo xtask torture` does many of.
+const TORTURE: Arguments = &["--test", "torture", "--", "--skip", "sqlite_only"];
 const SUITE: Arguments = &["--test", "it", "--", "--skip", "sqlite_only"];
 /// What measurements compare with, for a moment.
 const BASELINE: Arguments = &["--bench", "usual_way"];
 
 impl Database {
     /// In the order in which they are run.
-    pub(super) const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::MariaDb];
+    pub(crate) const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::MariaDb];
 
     /// The database of this name on the command line.
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -61,7 +65,7 @@ impl Database {
     }
 
     /// Its name in a sentence.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         self.kind().map_or("SQLite", Kind::name)
     }
 

@@ -4,6 +4,7 @@ mod any;
 mod auditor;
 mod commands;
 mod draft;
+mod exhaustive;
 mod shop;
 mod snapshot;
 mod words;

@@ -93,13 +93,22 @@ pub(crate) fn audit(history: &[Sent], found: &Found, opening: i64) -> Vec<String
     ids.windows(2).filter(|pair| pair[0] == pair[1]).for_each(|pair| {
         findings.push(format!("order number {} was given twice", pair[0]));
     });
+    let mut changes: BTreeMap<i64, Vec<&Sent>> = BTreeMap::new();
+    for sent in history {
+        if let Ask::Confirm(mark, _) | Ask::Cancel(mark, _) = sent.ask {
+            changes.entry(mark).or_default().push(sent);
+        }
+    }
     for Sent { ask, done, .. } in history {
         let Ask::Place(lines) = ask else { continue };
         let mark = lines[0].1;
         match (by_mark.remove(&mark).as_deref(), done) {
             (None, None) => {}
             (None, Some(_)) => findings.push(format!("the order marked {mark} was answered and is lost")),
-            (Some([order]), _) => audit_order(history, order, mark, lines, done.as_ref(), &mut findings),
+            (Some([order]), _) => {
+                let changes = changes.get(&mark).map_or(&[][..], Vec::as_slice);
+                audit_order(changes, order, lines, done.as_ref(), &mut findings);
+            }
             (Some(orders), _) => {
                 let ids: Vec<i64> = orders.iter().map(|order| order.id).collect();
                 findings.push(format!("the order marked {mark} exists {} times: {ids:?}", ids.len()));
@@ -115,14 +124,15 @@ pub(crate) fn audit(history: &[Sent], found: &Found, opening: i64) -> Vec<String
     findings
 }
 
+/// One order; `changes` are the commands that were about it.
 fn audit_order(
-    history: &[Sent],
+    changes: &[&Sent],
     order: &FoundOrder,
-    mark: i64,
     lines: &[(i64, i64)],
     done: Option<&Value>,
     findings: &mut Vec<String>,
 ) {
+    let mark = lines[0].1;
     if order.lines != lines {
         findings.push(format!("the order marked {mark} has {:?} instead of {lines:?}", order.lines));
     }
@@ -130,12 +140,8 @@ fn audit_order(
         findings.push(format!("the order marked {mark} was answered with another number than {}", order.id));
     }
     let mut possible = vec!["pending"];
-    for sent in history {
-        let status = match sent.ask {
-            Ask::Confirm(marked, _) if marked == mark => "confirmed",
-            Ask::Cancel(marked, _) if marked == mark => "cancelled",
-            _ => continue,
-        };
+    for sent in changes {
+        let status = if matches!(sent.ask, Ask::Confirm(..)) { "confirmed" } else { "cancelled" };
         if sent.done.is_some() {
             possible.clear();
         }

@@ -46,6 +46,18 @@ impl Client {
         key: Option<&str>,
         body: Option<&Value>,
     ) -> io::Result<Answer> {
+        let key = key.map(|key| ("Idempotency-Key", key));
+        self.send_with(method, path, key.as_slice(), body)
+    }
+
+    /// The same with any headers.
+    pub(crate) fn send_with(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> io::Result<Answer> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => {
@@ -56,12 +68,11 @@ impl Client {
             }
         };
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
-        for (name, value) in [("Authorization", self.token.as_deref()), ("Idempotency-Key", key)] {
-            match value {
-                Some(value) if name == "Authorization" => head += &format!("{name}: Bearer {value}\r\n"),
-                Some(value) => head += &format!("{name}: {value}\r\n"),
-                None => {}
-            }
+        if let Some(token) = &self.token {
+            head += &format!("Authorization: Bearer {token}\r\n");
+        }
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
         }
         let body = body.map(Value::to_string).unwrap_or_default();
         if !body.is_empty() {

@@ -1,0 +1,123 @@
+//! What there is: a test, where it is, and how much of it is wanted.
+
+/// The long form of a test.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Form {
+    /// What it is called on the command line, and in the line by which the test tells what it did.
+    pub(super) name: &'static str,
+    pub(super) package: &'static str,
+    /// The test target of the package.
+    pub(super) target: &'static str,
+    /// The test that takes a number of rounds.
+    pub(super) test: &'static str,
+    /// The tests that prove that it finds what it looks for.
+    pub(super) controls: &'static [&'static str],
+    /// Whether it is about every database, and not about SQLite or none alone.
+    pub(super) on_all: bool,
+    /// Rounds that are wanted, and with `--quick`.
+    pub(super) rounds: u64,
+    pub(super) few: u64,
+}
+
+/// In the order in which they run.
+pub(super) const FORMS: &[Form] = &[
+    Form {
+        name: "model",
+        package: "domain",
+        target: "it",
+        test: "exhaustive::whatever_happens_all_promises_are_kept",
+        controls: &["exhaustive::wrong_servers_and_wrong_rules_are_found"],
+        on_all: false,
+        rounds: 10_000_000,
+        few: 100_000,
+    },
+    Form {
+        name: "kill",
+        package: "stockroom",
+        target: "torture",
+        test: "kill::what_was_answered_survives_every_kill",
+        controls: &["kill::sqlite_only::a_lost_journal_is_noticed"],
+        on_all: false,
+        rounds: 1_000,
+        few: 10,
+    },
+    Form {
+        name: "sigterm",
+        package: "stockroom",
+        target: "torture",
+        test: "sigterm::a_server_that_is_asked_to_stop_cuts_nobody_off",
+        controls: &["sigterm::sqlite_only::a_server_that_does_not_wait_is_noticed"],
+        on_all: false,
+        rounds: 100,
+        few: 3,
+    },
+    Form {
+        name: "keys",
+        package: "stockroom",
+        target: "torture",
+        test: "keys::a_key_has_one_effect_however_often_it_is_sent",
+        controls: &["keys::a_second_effect_and_a_wrong_answer_are_noticed"],
+        on_all: true,
+        rounds: 1_000,
+        few: 40,
+    },
+    Form {
+        name: "races",
+        package: "stockroom",
+        target: "torture",
+        // Its controls are within: the same races with ends that they must not have.
+        test: "races::races_for_an_order_have_one_winner_and_give_back_once",
+        controls: &[],
+        on_all: true,
+        rounds: 5_000,
+        few: 40,
+    },
+    Form {
+        name: "histories",
+        package: "stockroom",
+        target: "torture",
+        test: "histories::histories_are_what_the_rules_say_in_the_order_of_the_log",
+        controls: &["histories::a_history_that_is_not_right_is_noticed"],
+        on_all: false,
+        rounds: 500,
+        few: 2,
+    },
+    Form {
+        name: "slow-clients",
+        package: "stockroom",
+        target: "torture",
+        test: "slow_clients::slow_endless_and_deep_clients_do_not_make_the_server_large",
+        controls: &["slow_clients::a_server_that_takes_everything_is_noticed"],
+        on_all: false,
+        rounds: 500,
+        few: 40,
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_form_names_tests_that_exist() {
+        for form in FORMS {
+            for test in [form.test].iter().chain(form.controls) {
+                let function = test.rsplit("::").next().unwrap_or(test);
+                let module = test.split("::").next().unwrap_or(test);
+                let folder = crate::root().join(format!("crates/{}/tests/{}", form.package, form.target));
+                let files =
+                    [format!("{module}.rs"), format!("{module}/mod.rs")].map(|file| folder.join(file));
+                let text =
+                    files.iter().find_map(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
+                assert!(text.contains(&format!("fn {function}()")), "{test} of {}", form.name);
+            }
+        }
+    }
+
+    #[test]
+    fn each_form_has_a_name_of_its_own() {
+        for (position, form) in FORMS.iter().enumerate() {
+            assert!(FORMS[..position].iter().all(|other| other.name != form.name), "{}", form.name);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What `cargo xtask torture` is asked for.
+
+use super::forms::{FORMS, Form};
+use crate::Failure;
+use crate::suite::Database;
+
+/// The options of `cargo xtask torture`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Options {
+    /// In the order of the table of forms; all unless some are named.
+    pub(super) forms: Vec<&'static Form>,
+    /// All unless some are named.
+    pub(super) databases: Vec<Database>,
+    /// A few rounds of each, without optimisation: whether it works at all.
+    pub(super) is_quick: bool,
+}
+
+impl Options {
+    pub(super) fn read(args: &[String]) -> Result<Self, Failure> {
+        let (mut named, mut databases, mut is_quick) = (Vec::new(), Vec::new(), false);
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--quick" => is_quick = true,
+                "--database" => {
+                    let name = args.next().ok_or("--database needs the name of one")?;
+                    let database = Database::named(name)
+                        .ok_or_else(|| format!("'{name}' is not one of sqlite, postgres and mariadb"))?;
+                    databases.push(database);
+                }
+                name if FORMS.iter().any(|form| form.name == name) => named.push(name),
+                other => {
+                    return Err(format!(
+                        "torture knows --quick, --database NAME and {}, not '{other}'",
+                        names()
+                    ));
+                }
+            }
+        }
+        let forms = FORMS.iter().filter(|form| named.is_empty() || named.contains(&form.name)).collect();
+        if databases.is_empty() {
+            databases.extend(Database::ALL);
+        }
+        Ok(Self { forms, databases, is_quick })
+    }
+}
+
+/// The names of all forms, as in a sentence.
+fn names() -> String {
+    FORMS.iter().map(|form| form.name).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Options, Failure> {
+        Options::read(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn all_is_meant_unless_something_is_named() {
+        let all = read("").expect("options");
+        assert_eq!((all.forms.len(), all.databases.len(), all.is_quick), (FORMS.len(), 3, false));
+        let some = read("races kill --quick --database mariadb").expect("options");
+        assert_eq!(some.forms.iter().map(|form| form.name).collect::<Vec<_>>(), ["kill", "races"]);
+        assert_eq!((some.databases, some.is_quick), (vec![Database::MariaDb], true));
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        for (line, word) in
+            [("meteors", "'meteors'"), ("--database", "name of one"), ("--database oracle", "'oracle'")]
+        {
+            let failure = read(line).expect_err(line);
+            assert!(failure.contains(word), "{line}: {failure}");
+        }
+    }
+}
