@@ -21,4 +21,5 @@ mod program;
 mod secrets;
 mod server;
 mod shutdown;
+mod sqlite_only;
 mod stocks;

@@ -37,13 +37,13 @@ impl Store {
         self.first(OLDEST_ANSWER, &[]).await?.map_or(Ok(None), |row| row.opt_int(0))
     }
 
-    /// Whether the database answers, and holds a shop.
+    /// Whether the database answers, holds a shop, and can be written to as far as is known.
     ///
     /// # Errors
     /// Why it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         match self.first(PING, &[]).await? {
-            Some(_) => Ok(()),
+            Some(_) => self.database().check_ground().await,
             None => Err(StoreError::decode("the counters are missing")),
         }
     }
