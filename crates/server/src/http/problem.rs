@@ -346,6 +346,12 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", detail).retry_after(1).cause(&cause)
     }
 
+    /// 503: the database is set up so that it may forget what it has answered. What exactly goes to the log.
+    pub fn unsafe_database(cause: impl Display) -> Self {
+        let detail = Cow::Borrowed("The database may forget what it has answered; the log says why.");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNSAFE_DATABASE", detail).retry_after(60).cause(&cause)
+    }
+
     /// 503: the disk failed or is full, and nothing was done. The cause goes to the log.
     pub fn storage_failed(cause: impl Display) -> Self {
         let detail = Cow::Borrowed("The storage failed or is full; nothing was done. Try again later.");

@@ -8,6 +8,7 @@
 
 mod checkpointer;
 mod dialect;
+mod ground;
 mod hosts;
 mod lexer;
 mod migrate;
@@ -23,6 +24,7 @@ mod tls;
 mod value;
 
 pub use dialect::{Dialect, Kind};
+pub use ground::Weakness;
 pub use migrate::AppliedMigration;
 #[doc(hidden)]
 pub use overheard::Overheard;
@@ -291,9 +293,9 @@ impl Database {
     ) -> Result<(), StoreError> {
         match &self.pool {
             Pool::Sqlite(pool) => in_place(|| pool.back_up(target, told)),
-            Pool::Postgres(_) | Pool::MySql(_) => Err(StoreError::unsupported(
-                "only a database in a file is backed up by this program",
-            )),
+            Pool::Postgres(_) | Pool::MySql(_) => {
+                Err(StoreError::unsupported("only a database in a file is backed up by this program"))
+            }
         }
     }
 
@@ -307,7 +309,8 @@ impl Database {
             return Ok(());
         }
         let found = self.long_reader().await?.query_long("PRAGMA integrity_check(5)", &[]).await?;
-        let lines: Vec<String> = found.iter().map(|row| row.as_text(0).map(str::to_owned)).collect::<Result<_, _>>()?;
+        let lines: Vec<String> =
+            found.iter().map(|row| row.as_text(0).map(str::to_owned)).collect::<Result<_, _>>()?;
         if lines == ["ok"] { Ok(()) } else { Err(StoreError::Corrupt(lines.join("; ").into())) }
     }
 

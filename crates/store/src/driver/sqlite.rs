@@ -10,6 +10,7 @@ use super::set::SetStatement;
 use super::texts::Texts;
 use super::{Cell, Dialect, Options, Row, Rows, Value};
 use crate::{StoreError, Violation};
+use faults::{Doubt, Home};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{ErrorCode, OpenFlags, ffi, params_from_iter};
@@ -17,7 +18,6 @@ use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use faults::{Doubt, Home};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 

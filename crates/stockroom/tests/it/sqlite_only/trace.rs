@@ -44,7 +44,8 @@ impl Fault {
 /// Where strace is, and whether it may trace here; `None` with a message when it may not.
 pub(crate) fn strace() -> Option<PathBuf> {
     let directories = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&directories).map(|path| path.join("strace")).find(|path| path.is_file());
+    let found =
+        std::env::split_paths(&directories).map(|path| path.join("strace")).find(|path| path.is_file());
     let may = |strace: &PathBuf| {
         let mut command = Command::new(strace);
         command.args(["-q", "-o", "/dev/null", "true"]).stdout(Stdio::null()).stderr(Stdio::null());
@@ -69,12 +70,12 @@ pub(crate) fn under(strace: &Path, place: &Place, command: &Command, fault: Faul
     let _ = std::fs::remove_file(place.path().join(SEEN));
     let mut traced = Command::new(strace);
     // The tracer is a grandchild, so that the process that is started here is the program.
-    traced.args(["-D", "-f", "-q", "-o", SEEN, "-e", &format!("trace={}", fault.call)]);
-    for name in ["", "stockroom.sqlite", "stockroom.sqlite-wal", "stockroom.sqlite-shm"] {
+    traced.args(["-D", "-f", "-qqq", "-o", SEEN, "-e", &format!("trace={}", fault.call)]);
+    traced.arg("-P").arg(&data).arg("-P").arg(place.path());
+    for name in
+        ["stockroom.sqlite", "stockroom.sqlite-wal", "stockroom.sqlite-shm", "stockroom.sqlite-journal"]
+    {
         traced.arg("-P").arg(data.join(name));
-    }
-    for name in ["kept.sqlite", "kept.sqlite-wal", "kept.sqlite-shm", ""] {
-        traced.arg("-P").arg(place.path().join(name));
     }
     traced.args(["-e", &fault.expression()]).arg(command.get_program()).args(command.get_args());
     traced.current_dir(place.path()).env_clear();

@@ -16,6 +16,7 @@
 //! Nobody may close the last connection in between: the next one to be opened would look for commits in the log. The
 //! old one is therefore closed after the new one is open.
 
+use super::super::Weakness;
 use super::{Connection, Pool, classify};
 use crate::StoreError;
 use std::fs::{File, Metadata};
@@ -24,6 +25,9 @@ use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+
+/// `PRAGMA synchronous = FULL`, as a number. EXTRA is more.
+const FULL: i64 = 2;
 
 /// How long another process that writes is waited for.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
@@ -102,6 +106,28 @@ impl Pool {
         self.doubt.times_mended()
     }
 
+    /// Why the file may forget what it has answered. What the writer is doing goes on: asked while it is busy, it has nothing to
+    /// say, for its settings are its own.
+    pub(in super::super) fn weaknesses(&self) -> Result<Vec<Weakness>, StoreError> {
+        let Ok(writer) = self.writer.try_lock() else { return Ok(Vec::new()) };
+        let synchronous: i64 = writer.ask("PRAGMA synchronous", |row| row.get(0))?;
+        let journal: String = writer.ask("PRAGMA journal_mode", |row| row.get(0))?;
+        let mut found = Vec::new();
+        if synchronous < FULL {
+            found.push(Weakness {
+                found: format!("synchronous is {synchronous}"),
+                remedy: "this is a fault of the program or its build of SQLite; it must be 2 (FULL)",
+            });
+        }
+        if journal != "wal" {
+            found.push(Weakness {
+                found: format!("journal_mode is {journal}"),
+                remedy: "put the database on a local file system, where processes can share memory",
+            });
+        }
+        Ok(found)
+    }
+
     /// Whether the writer stands on firm ground, and if not, whether that can be helped now.
     pub(in super::super) async fn check_ground(self: &Arc<Self>) -> Result<(), StoreError> {
         self.home.check(&self.path)?;
@@ -175,4 +201,66 @@ pub(in super::super) fn sync_directory(path: &Path) -> Result<(), StoreError> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let synced = if cfg!(unix) { File::open(directory).and_then(|it| it.sync_all()) } else { Ok(()) };
     synced.map_err(|error| StoreError::Io(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Options;
+    use super::*;
+
+    async fn pool(directory: &Path) -> Arc<Pool> {
+        let path = directory.join("shop.sqlite");
+        Arc::new(Pool::open(path.to_str().unwrap(), Options::default()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_does_not_sync_is_a_weakness() {
+        let place = tempfile::tempdir().unwrap();
+        let pool = pool(place.path()).await;
+        assert_eq!(pool.weaknesses().unwrap(), Vec::new());
+        pool.writer.lock().await.raw.pragma_update(None, "synchronous", "normal").unwrap();
+        assert_eq!(pool.weaknesses().unwrap()[0].found, "synchronous is 1");
+        pool.writer.lock().await.raw.pragma_update(None, "synchronous", "extra").unwrap();
+        assert_eq!(pool.weaknesses().unwrap(), Vec::new());
+    }
+
+    #[tokio::test]
+    async fn a_file_without_a_log_is_a_weakness() {
+        let place = tempfile::tempdir().unwrap();
+        let pool = pool(place.path()).await;
+        let mut writer = pool.writer.lock().await;
+        // Its companion has the file open, too, so it must go first.
+        writer.checkpointer = None;
+        writer.raw.pragma_update_and_check(None, "journal_mode", "delete", |_| Ok(())).unwrap();
+        drop(writer);
+        assert_eq!(pool.weaknesses().unwrap()[0].found, "journal_mode is delete");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_replaced_is_not_written_to() {
+        let place = tempfile::tempdir().unwrap();
+        let pool = pool(place.path()).await;
+        let (path, aside) = (place.path().join("shop.sqlite"), place.path().join("aside"));
+        std::fs::rename(&path, &aside).unwrap();
+        assert!(matches!(pool.begin().await, Err(StoreError::Io(_))));
+        std::fs::write(&path, "").unwrap();
+        assert!(matches!(pool.begin().await, Err(StoreError::Io(_))));
+        assert!(matches!(pool.check_ground().await, Err(StoreError::Io(_))));
+        std::fs::rename(&aside, &path).unwrap();
+        pool.begin().await.unwrap().rollback().unwrap();
+        pool.check_ground().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn doubt_is_removed_by_a_commit_and_a_look_at_the_file() {
+        let place = tempfile::tempdir().unwrap();
+        let pool = pool(place.path()).await;
+        pool.doubt.judge(&StoreError::Full("full".into()));
+        assert!(!pool.doubt.is_cast());
+        pool.doubt.judge(&StoreError::Io("failed".into()));
+        pool.check_ground().await.unwrap();
+        assert_eq!((pool.doubt.is_cast(), pool.times_mended()), (false, 1));
+        let version: i64 = pool.writer.lock().await.ask("PRAGMA user_version", |row| row.get(0)).unwrap();
+        assert_eq!(version, 1);
+    }
 }
