@@ -51,7 +51,7 @@ fn copy(place: &Place, from: &str, to: &str) -> Ran {
 }
 
 /// Changes a database by an SQL statement, as no command would.
-fn sabotage(url: &str, sql: &str) {
+pub(crate) fn sabotage(url: &str, sql: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let database = store::driver::Database::open(url, Options::default()).await.unwrap();

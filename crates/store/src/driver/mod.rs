@@ -327,6 +327,15 @@ impl Database {
     }
 }
 
+/// Makes one file of an embedded database that nobody else uses: what its log holds is moved into it, and the log removed.
+/// The next one to open it makes another. Blocks.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when somebody uses it; otherwise what is wrong with it.
+pub fn settle_file(path: &std::path::Path) -> Result<(), StoreError> {
+    sqlite::settle_file(path)
+}
+
 /// A connection that reads. Dropping it gives it back.
 #[derive(Debug)]
 pub struct Reader {

@@ -3,6 +3,8 @@
 mod backup;
 mod faults;
 
+pub(super) use backup::settle_file;
+
 use super::checkpointer::{Checkpointer, Step, plan};
 use super::dialect::RowSource;
 use super::rows::nul_refused;

@@ -3,6 +3,7 @@
 //! Each test runs a sample by default. With STOCKROOM_TORTURE_ROUNDS set it goes on for that many rounds, or through all
 //! there is, which is what `cargo xtask torture` does.
 
+mod backup;
 mod ground;
 mod inject;
 mod trace;

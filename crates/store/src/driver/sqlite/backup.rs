@@ -55,3 +55,19 @@ impl Pool {
         copy.close().map_err(|(_, error)| classify(error))
     }
 }
+
+/// Makes one file of a database that nobody else uses: what its log holds is moved into it, and the log removed.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when somebody uses it.
+pub(in super::super) fn settle_file(path: &Path) -> Result<(), StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let raw = rusqlite::Connection::open_with_flags(path, flags).map_err(classify)?;
+    raw.busy_timeout(LONGEST_PAUSE).map_err(classify)?;
+    // Without this nobody else would be in the way.
+    raw.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(())).map_err(classify)?;
+    let mode = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+    let mode = raw.pragma_update_and_check(None, "journal_mode", "delete", mode).map_err(classify)?;
+    raw.close().map_err(|(_, error)| classify(error))?;
+    if mode == "delete" { Ok(()) } else { Err(StoreError::Conflict("the file is in use".into())) }
+}
