@@ -18,7 +18,7 @@ use axum::http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName,
     IF_MATCH, IF_NONE_MATCH, LOCATION, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::Route;
 use tower::layer::layer_fn;
@@ -27,6 +27,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Level;
 
 use super::compress::{accepts_gzip, compress};
+use super::fault_log::{FaultLog, Room};
 use super::metrics::{Metrics, RouteMetrics};
 use super::problem::{Problem, Rendered};
 use super::request_id::{RequestId, X_REQUEST_ID};
@@ -209,8 +210,21 @@ async fn dress(mut response: Response, facts: &Facts, metrics: &Metrics) -> Resp
     response
 }
 
-/// The one log line of a fault. Overload is none: it is counted, for logging it would add to it.
+/// What a database that is away or a disk that is full has every request log.
+static OUTAGES: FaultLog = FaultLog::new();
+
+/// The one log line of a fault. Overload is none: it is counted, for logging it would add to it. Faults that all requests have
+/// in common are bounded; one of ours is always told.
 fn log_fault(response: &Response, facts: &Facts, problem: Option<&Rendered>) {
+    if response.status() != StatusCode::INTERNAL_SERVER_ERROR {
+        match OUTAGES.room(clock::monotonic()) {
+            Room::None => return,
+            Room::For(0) => {}
+            Room::For(left_out) => {
+                tracing::error!(left_out, "requests failed for lack of storage or database")
+            }
+        }
+    }
     tracing::error!(
         request_id = facts.id.as_str(),
         method = facts.metrics.method,

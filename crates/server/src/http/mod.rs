@@ -3,6 +3,7 @@
 
 mod compress;
 pub mod docs;
+mod fault_log;
 mod histogram;
 pub mod listener;
 pub mod metrics;

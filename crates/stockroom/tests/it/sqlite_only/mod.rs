@@ -4,8 +4,11 @@
 //! there is, which is what `cargo xtask torture` does.
 
 mod backup;
+mod disk;
+mod full;
 mod ground;
 mod inject;
+mod power;
 mod trace;
 
 /// How many rounds to run: `few` unless somebody asks for more.
