@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api;
-use crate::app::App;
+use crate::app::{App, Failure};
 use crate::compat;
 use crate::http::problem::{FieldError, Forbidden, Problem, ProblemBody, Unavailable};
 use crate::http::{docs, metrics, middleware};
@@ -55,12 +55,15 @@ async fn healthz() -> impl IntoResponse {
 
 /// Says whether the server can do its work
 ///
-/// The database answers, and commands are being carried out.
+/// The database answers, keeps through a power cut what it has answered, and commands are being carried out.
 #[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "readyz", security(()),
     responses((status = 200, description = "Ready for work", body = Health, example = json!({"status": "ok"})),
         Unavailable))]
 async fn readyz(State(app): State<App>) -> Result<Response, Problem> {
-    app.check_ready().await.map_err(|failure| Problem::unavailable(&failure))?;
+    app.check_ready().await.map_err(|failure| match failure {
+        Failure::Unsafe(_) | Failure::Storage(_) => failure.into(),
+        failure => Problem::unavailable(&failure),
+    })?;
     Ok(axum::Json(Health { status: "ok" }).into_response())
 }
 

@@ -18,6 +18,8 @@ pub fn network(text: &str) -> Option<IpNet> {
 /// Settings of one server process. [`Settings::default`] is what a bare `stockroom serve` runs with.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// Serves also on a database that may forget what it has answered.
+    pub allow_unsafe_database: bool,
     /// Address and port to listen on.
     pub listen: SocketAddr,
     /// The role of a caller without a token; `None` answers 401.
@@ -103,6 +105,7 @@ impl Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            allow_unsafe_database: false,
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             anonymous_role: None,
             allow_privileged_anonymous: false,

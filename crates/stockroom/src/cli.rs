@@ -1,5 +1,7 @@
 //! The command line. Flags that are settings come from the one table of settings (see [`crate::flags`]).
 
+use std::path::PathBuf;
+
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand};
 use domain::Role;
@@ -51,6 +53,18 @@ pub(crate) enum Command {
     /// it stopped when the same command is given again, and is served by nobody before it is complete. In the end the
     /// copy is compared with the original and verified. The original stays as it is. Shows progress on standard error.
     Copy(CopyArgs),
+    /// Copy the database file into FILE while it is served, as it is at one moment
+    ///
+    /// FILE must not exist. It appears when the copy is complete, on the disk, whole, and adds up; whatever goes wrong before
+    /// that leaves no FILE. At most half of the time goes into copying, so that the server keeps its speed. The secret
+    /// (secret.key in the data directory) is not part of it. Other databases than a file have tools of their own: pg_dump or
+    /// pg_basebackup for PostgreSQL, mariadb-dump or mariadb-backup for MariaDB, mysqldump for MySQL.
+    Backup(BackupArgs),
+    /// Put a backup in the place of the database file
+    ///
+    /// Stop the server first. The backup is copied, migrated, looked through and verified before it takes the place. A
+    /// database that is there is replaced only if told so, and kept beside it under another name.
+    Restore(RestoreArgs),
     /// Fill an empty database with a made-up shop of any size, to measure and to look at
     ///
     /// Products, accounts and one to two years of orders that end with the last midnight (UTC), all through the rules that real
@@ -75,6 +89,25 @@ pub(crate) struct CopyArgs {
     /// The database to copy it into, written likewise; it must be empty
     #[arg(long, value_name = "URL", value_parser = read_url)]
     pub(crate) to: JudgedUrl,
+}
+
+/// Where to.
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// The file to make; it must not exist
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+/// From where.
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup; it stays as it is
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Replace the database that is there; it is kept beside the new one, as NAME.before-restore-1 or the next number
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 /// How large a shop.

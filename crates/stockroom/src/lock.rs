@@ -15,6 +15,8 @@ pub(crate) enum Use {
     Copying,
     /// It makes a shop of generated data.
     Filling,
+    /// It puts a backup in the place of the database.
+    Restoring,
 }
 
 impl Use {
@@ -23,6 +25,7 @@ impl Use {
             Self::Serving => "serving",
             Self::Copying => "copying",
             Self::Filling => "filling",
+            Self::Restoring => "restoring",
         }
     }
 }

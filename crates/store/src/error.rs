@@ -49,8 +49,8 @@ pub enum StoreError {
     #[error("the connection to the database was lost")]
     ConnectionLost(#[source] Cause),
 
-    /// The connection broke during a commit, and whether that happened could not be found out in time. A repetition
-    /// with the same idempotency key settles it.
+    /// The connection broke during a commit, or the disk failed, and whether that happened could not be found out in time.
+    /// A repetition with the same idempotency key settles it.
     #[error("whether the change was stored could not be found out in time")]
     OutcomeUnknown(#[source] Cause),
 
@@ -137,6 +137,16 @@ impl StoreError {
             | Self::Full(_)
             | Self::Io(_) => true,
             Self::Shared(error) => error.is_outage(),
+            _ => false,
+        }
+    }
+
+    /// Whether the disk did not do what it was asked to: it failed, is full or has lost something.
+    #[must_use]
+    pub fn is_of_storage(&self) -> bool {
+        match self {
+            Self::Io(_) | Self::Full(_) | Self::Corrupt(_) => true,
+            Self::Shared(error) => error.is_of_storage(),
             _ => false,
         }
     }

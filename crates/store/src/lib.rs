@@ -80,6 +80,8 @@ pub struct WriterCounts {
     pub lost_connections: u64,
     /// Commits whose outcome was unknown until their marker was found.
     pub found_committed: u64,
+    /// How often the writer was opened anew because the disk under an embedded database had failed.
+    pub mended: u64,
 }
 
 impl Store {
@@ -106,6 +108,7 @@ impl Store {
             conflicts: retries.conflict.load(Ordering::Relaxed),
             lost_connections: retries.lost.load(Ordering::Relaxed),
             found_committed: retries.resolved.load(Ordering::Relaxed),
+            mended: self.database.times_mended(),
         }
     }
 

@@ -112,6 +112,7 @@ async fn run(
     (metrics, cache): (&Metrics, &Cache),
 ) {
     let mut batch: Vec<Box<dyn Errand>> = Vec::with_capacity(max_batch);
+    let mut mended = store.writer_counts().mended;
     while gather(receiver, &mut batch, max_batch).await {
         metrics.set_queue_depth(receiver.len());
         let started = clock::monotonic();
@@ -128,7 +129,12 @@ async fn run(
         let written = store.write(&mut batch, late, deadline).await;
         marking.end(&written.touched, &written.events);
         metrics.observe_commit(batch.len(), clock::since(started));
-        metrics.set_writer_counts(store.writer_counts());
+        let counts = store.writer_counts();
+        metrics.set_writer_counts(counts);
+        if counts.mended > mended {
+            tracing::warn!("the disk failed; the database was opened anew, and its file is whole");
+            mended = counts.mended;
+        }
         let now = clock::monotonic();
         let mut patient = Vec::new();
         for (errand, verdict) in batch.drain(..).zip(written.verdicts) {

@@ -183,18 +183,29 @@ impl App {
         &self.0.metrics
     }
 
-    /// Whether the application can do its work: the database answers and the committer runs.
+    /// Whether the application can do its work: the database answers and keeps what it is given, and the committer runs.
     ///
     /// # Errors
-    /// [`Failure`] that says which of the two does not.
+    /// [`Failure`] that says what does not.
     pub async fn check_ready(&self) -> Result<(), Failure> {
         if self.0.queue.is_closed() {
             return Err(Failure::Stopped);
         }
         match timeout(READY_WITHIN, self.0.store.ping()).await {
-            Ok(answered) => answered.map_err(Failure::from),
-            Err(_) => Err(Failure::Late),
+            Ok(answered) => answered?,
+            Err(_) => return Err(Failure::Late),
         }
+        if self.0.settings.allow_unsafe_database {
+            return Ok(());
+        }
+        // Settings may have been changed since the start.
+        let weaknesses =
+            timeout(READY_WITHIN, self.0.store.weaknesses()).await.map_err(|_| Failure::Late)??;
+        if weaknesses.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<String> = weaknesses.iter().map(ToString::to_string).collect();
+        Err(Failure::Unsafe(lines.join("; ").into()))
     }
 }
 

@@ -56,6 +56,9 @@ pub enum Failure {
     /// The storage failed.
     #[error("the storage failed: {}", chain(.0))]
     Storage(Arc<StoreError>),
+    /// The database may forget what it has answered.
+    #[error("the database may forget what it has answered: {0}")]
+    Unsafe(Arc<str>),
     /// The server is shutting down, or its committer has died.
     #[error("the committer has ended")]
     Stopped,

@@ -83,6 +83,7 @@ struct Inner {
     conflicts: Counter,
     lost_connections: Counter,
     found_committed: Counter,
+    mended: Counter,
     cache_hits: Counter,
     cache_misses: Counter,
     cache_bytes: Gauge,
@@ -110,6 +111,7 @@ impl Metrics {
             conflicts: Counter::default(),
             lost_connections: Counter::default(),
             found_committed: Counter::default(),
+            mended: Counter::default(),
             cache_hits: Counter::default(),
             cache_misses: Counter::default(),
             cache_bytes: Gauge::default(),
@@ -145,6 +147,11 @@ impl Metrics {
             "Lost commits that were found to have happened",
             inner.found_committed.clone(),
         );
+        registry.register(
+            "storage_reopened",
+            "Times an embedded database was opened anew because its disk had failed",
+            inner.mended.clone(),
+        );
         registry.register("cache_hits", "Answers sent again from memory", inner.cache_hits.clone());
         registry.register(
             "cache_misses",
@@ -179,6 +186,7 @@ impl Metrics {
             (&self.0.conflicts, counts.conflicts),
             (&self.0.lost_connections, counts.lost_connections),
             (&self.0.found_committed, counts.found_committed),
+            (&self.0.mended, counts.mended),
         ];
         for (counter, count) in all {
             counter.inner().store(count, Ordering::Relaxed);
@@ -324,7 +332,8 @@ mod tests {
         metrics.count_refusal("SKU_TAKEN");
         metrics.observe_commit(3, Duration::from_millis(2));
         metrics.set_queue_depth(5);
-        metrics.set_writer_counts(WriterCounts { conflicts: 4, lost_connections: 3, found_committed: 2 });
+        let counts = WriterCounts { conflicts: 4, lost_connections: 3, found_committed: 2, mended: 1 };
+        metrics.set_writer_counts(counts);
         let text = metrics.render();
         for line in [
             r#"stockroom_http_requests_total{method="GET",route="/orders/{order_id}",status="200"} 2"#,
@@ -340,6 +349,7 @@ mod tests {
             "stockroom_commit_conflicts_total 4",
             "stockroom_commit_lost_connections_total 3",
             "stockroom_commit_outcomes_found_total 2",
+            "stockroom_storage_reopened_total 1",
             r#"stockroom_build_info{version="0.1.0"} 1"#,
         ] {
             assert!(text.lines().any(|got| got == line), "{line} is not in\n{text}");

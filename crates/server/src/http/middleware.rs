@@ -27,6 +27,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Level;
 
 use super::compress::{accepts_gzip, compress};
+use super::fault_log::{FaultLog, Room};
 use super::framing::Unclear;
 use super::host::Hosts;
 use super::metrics::{Metrics, RouteMetrics};
@@ -239,8 +240,21 @@ async fn dress(mut response: Response, facts: &Facts, metrics: &Metrics) -> Resp
     response
 }
 
-/// The one log line of a fault. Overload is none: it is counted, for logging it would add to it.
+/// What a database that is away or a disk that is full has every request log.
+static OUTAGES: FaultLog = FaultLog::new();
+
+/// The one log line of a fault. Overload is none: it is counted, for logging it would add to it. Faults that all requests have
+/// in common are bounded; one of ours is always told.
 fn log_fault(response: &Response, facts: &Facts, problem: Option<&Rendered>) {
+    if response.status() != StatusCode::INTERNAL_SERVER_ERROR {
+        match OUTAGES.room(clock::monotonic()) {
+            Room::None => return,
+            Room::For(0) => {}
+            Room::For(left_out) => {
+                tracing::error!(left_out, "requests failed for lack of storage or database")
+            }
+        }
+    }
     tracing::error!(
         request_id = facts.id.as_str(),
         method = facts.metrics.method,

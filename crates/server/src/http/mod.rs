@@ -3,6 +3,7 @@
 
 mod compress;
 pub mod docs;
+mod fault_log;
 mod framing;
 mod histogram;
 pub mod host;

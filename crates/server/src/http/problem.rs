@@ -372,7 +372,20 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", detail).retry_after(1).cause(&cause)
     }
 
-    /// 504: the database was lost while it stored the change, and did not come back in time to say whether it had.
+    /// 503: the database is set up so that it may forget what it has answered. What exactly goes to the log.
+    pub fn unsafe_database(cause: impl Display) -> Self {
+        let detail = Cow::Borrowed("The database may forget what it has answered; the log says why.");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNSAFE_DATABASE", detail).retry_after(60).cause(&cause)
+    }
+
+    /// 503: the disk failed or is full, and nothing was done. The cause goes to the log.
+    pub fn storage_failed(cause: impl Display) -> Self {
+        let detail = Cow::Borrowed("The storage failed or is full; nothing was done. Try again later.");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "STORAGE_FAILED", detail).retry_after(5).cause(&cause)
+    }
+
+    /// 504: the database was lost while it stored the change, and did not come back in time to say whether it had; or the
+    /// disk failed in the middle of it.
     pub fn outcome_unknown(cause: impl Display) -> Self {
         let detail = Cow::Borrowed(
             "Whether this was done could not be found out in time. Repeat it with the same Idempotency-Key.",

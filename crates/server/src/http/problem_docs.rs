@@ -146,16 +146,16 @@ const UNAVAILABLE: Entry = (
     "Service Unavailable",
     "OVERLOADED",
     "Too much is going on; nothing was done. Try again shortly.",
-    "No room for more work (`OVERLOADED`) or the database cannot be reached (`UNAVAILABLE`); \
-     `Retry-After` says when to try again.",
+    "No room for more work (`OVERLOADED`), the database cannot be reached (`UNAVAILABLE`), or its disk failed or is full \
+     (`STORAGE_FAILED`); nothing was done. `Retry-After` says when to try again.",
 );
 const OUTCOME_UNKNOWN: Entry = (
     504,
     "Gateway Timeout",
     "OUTCOME_UNKNOWN",
     "Whether this was done could not be found out in time. Repeat it with the same Idempotency-Key.",
-    "The connection to the database was lost while the change was being stored, and whether it was could not be \
-     found out in time (`OUTCOME_UNKNOWN`); a repetition with the same `Idempotency-Key` settles it.",
+    "The connection to the database was lost or its disk failed while the change was being stored, and whether it was could \
+     not be found out in time (`OUTCOME_UNKNOWN`); a repetition with the same `Idempotency-Key` settles it.",
 );
 
 fn responses(entries: &[Entry]) -> BTreeMap<String, RefOr<Response>> {

@@ -197,7 +197,9 @@ impl From<Failure> for Problem {
             Failure::Storage(error) if matches!(**error, StoreError::OutcomeUnknown(_)) => {
                 Self::outcome_unknown(&failure)
             }
+            Failure::Storage(error) if error.is_of_storage() => Self::storage_failed(&failure),
             Failure::Storage(error) if error.is_outage() => Self::unavailable(&failure),
+            Failure::Unsafe(_) => Self::unsafe_database(&failure),
             Failure::Stopped | Failure::Late => Self::unavailable(&failure),
             Failure::Storage(_) | Failure::Dropped => Self::internal(&failure),
         }

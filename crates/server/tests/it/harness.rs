@@ -125,6 +125,8 @@ impl TestApp {
     }
 
     async fn start_in(home: Arc<Home>, settings: Settings) -> Self {
+        // Databases for tests are quick, and forgetful.
+        let settings = Settings { allow_unsafe_database: true, ..settings };
         let database = home.open().await;
         database.migrate(server::clock::now_us()).await.unwrap();
         let store = Store::new(database);

@@ -33,6 +33,7 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let shop = Shop::open(config).await?;
+    check_ground(&shop, config).await?;
     shop.settle_currency().await?;
     shop.note_secret(config).await?;
     let welcome = prepare(&shop, config).await?;
@@ -80,6 +81,25 @@ async fn settle_setup_code(shop: &Shop, config: &Config) -> anyhow::Result<()> {
         format!("cannot keep a code for the first administrator in {}", directory.display())
     })?;
     shop.app.hand_out(code);
+    Ok(())
+}
+
+/// Refuses a database that may forget what it has answered, or warns if that is allowed. What a process before this one has
+/// left in the log of an embedded one is moved into its file first, and thereby written and synced anew: after a failed sync the
+/// log can be in the system's memory alone, and look the same.
+async fn check_ground(shop: &Shop, config: &Config) -> anyhow::Result<()> {
+    shop.empty_log().await?;
+    let weaknesses = shop.app.reads().weaknesses().await?;
+    if !weaknesses.is_empty() && !config.server.allow_unsafe_database {
+        let lines: Vec<String> = weaknesses.iter().map(ToString::to_string).collect();
+        anyhow::bail!(
+            "the database may forget what it has answered. {}. To serve all the same, set allow_unsafe_database = true",
+            lines.join(". ")
+        );
+    }
+    for weakness in weaknesses {
+        tracing::warn!(%weakness, "the database may forget what it has answered");
+    }
     Ok(())
 }
 

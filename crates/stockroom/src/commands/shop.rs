@@ -91,6 +91,11 @@ impl Shop {
         Ok(Self { app, committer, database })
     }
 
+    /// Moves what an embedded database has in its log into its file.
+    pub(super) async fn empty_log(&self) -> anyhow::Result<()> {
+        self.database.checkpoint().await.context("cannot checkpoint the database")
+    }
+
     /// The store itself, for what comes in batches of its own making.
     pub(super) fn store(&self) -> Store {
         Store::new(self.database.clone())

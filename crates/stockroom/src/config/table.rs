@@ -201,6 +201,15 @@ pub(crate) static SETTINGS: &[Setting] = &[
         |config| config.database.statement_cache.to_string(),
     ),
     Setting::new(
+        "allow_unsafe_database",
+        "allow-unsafe-database",
+        "true|false",
+        "Serves also on a database whose settings let it forget answered orders in a power cut; otherwise that is refused",
+        |config, raw| parse::switch(raw).map(|allow| config.server.allow_unsafe_database = allow),
+        |config| config.server.allow_unsafe_database.to_string(),
+    )
+    .shape(Shape::Switch),
+    Setting::new(
         "data_dir",
         "data-dir",
         "DIR",

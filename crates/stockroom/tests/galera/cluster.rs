@@ -34,7 +34,10 @@ impl Shop {
     #[track_caller]
     pub(crate) fn on(urls: &[String], flags: &[&str]) -> Self {
         let place = |url: &String| {
-            Place::new().variable("STOCKROOM_DATABASE_URL", url).variable("STOCKROOM_SECRET", SECRET)
+            Place::new()
+                .variable("STOCKROOM_DATABASE_URL", url)
+                .variable("STOCKROOM_SECRET", SECRET)
+                .variable("STOCKROOM_ALLOW_UNSAFE_DATABASE", "true")
         };
         let places: Vec<Place> = urls.iter().map(place).collect();
         let token = furnish(&places[0], &[]);

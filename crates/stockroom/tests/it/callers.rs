@@ -21,6 +21,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 #[derive(Default)]
 pub(crate) struct Caller {
     random: u64,
+    is_patient: bool,
     /// Its orders that are not cancelled: mark and number.
     open: Vec<(i64, i64)>,
     pub(crate) sent: Vec<Sent>,
@@ -31,6 +32,11 @@ pub(crate) struct Caller {
 impl Caller {
     pub(crate) fn new(seed: u64) -> Self {
         Self { random: seed | 1, ..Self::default() }
+    }
+
+    /// Takes 503 and 504 for no answer: a command to be repeated later.
+    pub(crate) fn patient(self) -> Self {
+        Self { is_patient: true, ..self }
     }
 
     /// A number from 0 to `limit - 1`; xorshift.
@@ -77,6 +83,9 @@ impl Caller {
         let Sent { key, ask, .. } = &self.sent[at];
         let (path, body) = ask.request();
         let Ok(answer) = client.send("POST", &path, Some(key), body.as_ref()) else { return false };
+        if self.is_patient && matches!(answer.status, 503 | 504) {
+            return false;
+        }
         self.replayed += usize::from(answer.is_replayed);
         let done = answer.expect(if matches!(ask, Ask::Place(_)) { 201 } else { 200 });
         if let Ask::Place(lines) = ask {

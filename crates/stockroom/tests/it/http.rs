@@ -91,6 +91,18 @@ impl Client {
         self.send(method, path, None, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
+    /// Sends a request with a key, which must be answered.
+    #[track_caller]
+    pub(crate) fn call_with_key(
+        &mut self,
+        method: &str,
+        path: &str,
+        key: &str,
+        body: Option<&Value>,
+    ) -> Answer {
+        self.send(method, path, Some(key), body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
     /// Reads what must be there.
     #[track_caller]
     pub(crate) fn get(&mut self, path: &str) -> Value {

@@ -22,5 +22,6 @@ mod secrets;
 mod server;
 mod setup;
 mod shutdown;
+mod sqlite_only;
 mod stocks;
 mod waiting;

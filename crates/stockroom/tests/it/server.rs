@@ -28,10 +28,21 @@ impl Server {
     /// file [`Server::LOG`] there.
     #[track_caller]
     pub(crate) fn start(place: &Place, flags: &[&str]) -> Self {
+        Self::start_by(place, place.command(&Self::arguments(flags))).unwrap_or_else(|said| panic!("{said}"))
+    }
+
+    /// The arguments of a server with these flags on a port that is free.
+    pub(crate) fn arguments<'a>(flags: &[&'a str]) -> Vec<&'a str> {
+        [&["serve", "--listen", "127.0.0.1:0"], flags].concat()
+    }
+
+    /// Starts a server by this command, which may come from [`Place::command`] by way of another program. One that ends
+    /// before its greeting is no server: its status and the log of the place instead.
+    #[track_caller]
+    pub(crate) fn start_by(place: &Place, mut command: Command) -> Result<Self, String> {
         let greeting = place.path().join("greeting");
         let log = File::options().create(true).append(true).open(place.path().join(Self::LOG)).unwrap();
-        let mut child = place
-            .command(&[&["serve", "--listen", "127.0.0.1:0"], flags].concat())
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(File::create(&greeting).unwrap())
             .stderr(log)
@@ -43,10 +54,10 @@ impl Server {
             // Complete lines only: the file may be read while it is being written.
             if let Some((address, _)) = text.split_once("http://").and_then(|(_, rest)| rest.split_once('\n'))
             {
-                return Self { child, greeting, address: address.parse().unwrap() };
+                return Ok(Self { child, greeting, address: address.parse().unwrap() });
             }
             if let Some(status) = child.try_wait().unwrap() {
-                panic!("the server ended with {status}: {}", place.read(Self::LOG));
+                return Err(format!("the server ended with {status}: {}", place.read(Self::LOG)));
             }
             assert!(Instant::now() < patience, "the server does not start");
             sleep(Duration::from_millis(2));

@@ -14,6 +14,8 @@
 #[expect(dead_code, reason = "each target uses a part of it")]
 mod callers;
 mod crowd;
+#[cfg(test)]
+mod ground;
 // Here and below: said so that the lints know that functions between the tests are tests too.
 #[cfg(test)]
 mod hang;

@@ -8,6 +8,7 @@
 
 mod checkpointer;
 mod dialect;
+mod ground;
 mod hosts;
 mod lexer;
 mod migrate;
@@ -23,6 +24,7 @@ mod tls;
 mod value;
 
 pub use dialect::{Dialect, Kind};
+pub use ground::Weakness;
 pub use migrate::AppliedMigration;
 #[doc(hidden)]
 pub use overheard::Overheard;
@@ -258,6 +260,60 @@ impl Database {
         migrate::missing(self, migrate::MIGRATIONS).await
     }
 
+    /// How often the writer had to be opened anew because the disk had failed. Databases on a network look after their
+    /// disks themselves.
+    pub(crate) fn times_mended(&self) -> u64 {
+        match &self.pool {
+            Pool::Sqlite(pool) => pool.times_mended(),
+            Pool::Postgres(_) | Pool::MySql(_) => 0,
+        }
+    }
+
+    /// Whether writing would find firm ground: the file where it was opened, and a disk that takes what it is given, which is
+    /// tried when it failed before.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) async fn check_ground(&self) -> Result<(), StoreError> {
+        match &self.pool {
+            Pool::Sqlite(pool) => pool.check_ground().await,
+            Pool::Postgres(_) | Pool::MySql(_) => Ok(()),
+        }
+    }
+
+    /// SQLite: copies everything committed by now into a file that exists and is empty, while others read and write, and
+    /// tells of pages, done and all, on the way. The copy is not synced. Takes a thread for as long as it lasts.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`] on databases that have tools of their own for it; otherwise what failed.
+    pub async fn back_up(
+        &self,
+        target: &std::path::Path,
+        told: impl FnMut(u64, u64) + Send,
+    ) -> Result<(), StoreError> {
+        match &self.pool {
+            Pool::Sqlite(pool) => in_place(|| pool.back_up(target, told)),
+            Pool::Postgres(_) | Pool::MySql(_) => {
+                Err(StoreError::unsupported("only a database in a file is backed up by this program"))
+            }
+        }
+    }
+
+    /// SQLite: whether the file is whole: every page, every index, every row. Reads all of it. Databases on a network have
+    /// tools of their own.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] with the first findings.
+    pub async fn check_file(&self) -> Result<(), StoreError> {
+        if self.dialect() != Dialect::Sqlite {
+            return Ok(());
+        }
+        let found = self.long_reader().await?.query_long("PRAGMA integrity_check(5)", &[]).await?;
+        let lines: Vec<String> =
+            found.iter().map(|row| row.as_text(0).map(str::to_owned)).collect::<Result<_, _>>()?;
+        if lines == ["ok"] { Ok(()) } else { Err(StoreError::Corrupt(lines.join("; ").into())) }
+    }
+
     /// SQLite: moves what the write-ahead log holds into the file, as far as no reader is in the way. Databases on a
     /// network do this by themselves.
     ///
@@ -269,6 +325,15 @@ impl Database {
             Pool::Postgres(_) | Pool::MySql(_) => Ok(()),
         }
     }
+}
+
+/// Makes one file of an embedded database that nobody else uses: what its log holds is moved into it, and the log removed.
+/// The next one to open it makes another. Blocks.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when somebody uses it; otherwise what is wrong with it.
+pub fn settle_file(path: &std::path::Path) -> Result<(), StoreError> {
+    sqlite::settle_file(path)
 }
 
 /// A connection that reads. Dropping it gives it back.
@@ -532,7 +597,7 @@ impl Transaction {
     ///
     /// # Errors
     /// Nothing was stored, with two exceptions: after [`StoreError::ConnectionLost`] only the database knows, and
-    /// after [`StoreError::Io`] a sync may have failed whose data a later start of the database finds on the disk.
+    /// [`StoreError::OutcomeUnknown`] says so itself: the disk has failed, and a later start may find the change there.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self.connection {
             TransactionConnection::Sqlite(transaction) => in_place(|| transaction.commit()),

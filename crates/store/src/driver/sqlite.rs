@@ -1,5 +1,10 @@
 //! SQLite, in a file: one connection that writes and a few that read.
 
+mod backup;
+mod faults;
+
+pub(super) use backup::settle_file;
+
 use super::checkpointer::{Checkpointer, Step, plan};
 use super::dialect::RowSource;
 use super::rows::nul_refused;
@@ -7,6 +12,7 @@ use super::set::SetStatement;
 use super::texts::Texts;
 use super::{Cell, Dialect, Options, Row, Rows, Value};
 use crate::{StoreError, Violation};
+use faults::{Doubt, Home};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{ErrorCode, OpenFlags, ffi, params_from_iter};
@@ -36,8 +42,11 @@ type Shared = Arc<tokio::sync::Mutex<Connection>>;
 #[derive(Debug)]
 pub(super) struct Pool {
     path: PathBuf,
+    home: Home,
     options: Options,
     writer: Shared,
+    /// Whether what the writer stands on has failed since it was opened.
+    doubt: Doubt,
     /// Readers that nobody uses. Those in use hold a permit each; the others are opened when needed.
     idle: Mutex<Vec<Shared>>,
     permits: Arc<Semaphore>,
@@ -56,10 +65,13 @@ impl Pool {
         // An absolute path is never mistaken for a `file:` URI.
         let path = std::path::absolute(path).map_err(|error| StoreError::Io(error.into()))?;
         create(&path)?;
-        let writer = Connection::open_writer(&path, &options)?;
+        let doubt = Doubt::default();
+        let writer = Connection::open_writer(&path, &options, &doubt)?;
         Ok(Self {
+            home: Home::of(&path)?,
             path,
             writer: shared(writer),
+            doubt,
             idle: Mutex::new(Vec::new()),
             permits: Arc::new(Semaphore::new(options.readers.max(1))),
             long_permits: Arc::new(Semaphore::new(options.readers.saturating_sub(1).max(1))),
@@ -88,14 +100,18 @@ impl Pool {
         Ok(Reader { connection: Some(connection), pool: Arc::clone(self), permits: Some((permit, long)) })
     }
 
-    pub(super) async fn begin(&self) -> Result<Transaction, StoreError> {
-        let connection = Arc::clone(&self.writer).lock_owned().await;
+    pub(super) async fn begin(self: &Arc<Self>) -> Result<Transaction, StoreError> {
+        let mut connection = Arc::clone(&self.writer).lock_owned().await;
+        self.home.check(&self.path)?;
         // A rollback that failed earlier must not leave its changes to somebody else.
         connection.roll_back()?;
+        if self.doubt.is_cast() {
+            super::in_place(|| self.mend(&mut connection))?;
+        }
         let give_up = Instant::now() + self.options.busy_timeout;
         loop {
             match connection.control("BEGIN IMMEDIATE") {
-                Ok(()) => return Ok(Transaction { connection, sync_delay: self.options.sync_delay }),
+                Ok(()) => return Ok(Transaction { connection, pool: Arc::clone(self) }),
                 // Another process writes. The connection itself does not wait, as that would hold the thread.
                 Err(StoreError::Conflict(_)) if Instant::now() < give_up => sleep(LOCK_PAUSE).await,
                 Err(error) => return Err(error),
@@ -142,6 +158,8 @@ pub(super) struct Connection {
     /// Of the writer: how many pages the log held when it last waited for readers.
     waited_at: std::cell::Cell<u32>,
     raw: rusqlite::Connection,
+    /// Of the writer and who moves its log: where they tell of a disk that failed.
+    doubt: Option<Doubt>,
     texts: Texts,
     /// See [`Options::set_statements`].
     set_statements: bool,
@@ -156,13 +174,15 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    fn open_writer(path: &Path, options: &Options) -> Result<Self, StoreError> {
+    fn open_writer(path: &Path, options: &Options, doubt: &Doubt) -> Result<Self, StoreError> {
         let connection = Self::open(path, options, options.writer_cache_kib)?;
         let raw = &connection.raw;
         // Readers never wait for the writer, nor the writer for them; a commit is on disk before it is answered.
         raw.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))
             .map_err(classify)?;
-        raw.pragma_update(None, "synchronous", "full").map_err(classify)?;
+        connection.sync_fully()?;
+        // SQLite does not look whether this worked. Without it a power cut may take the log away, file and all.
+        faults::sync_directory(path)?;
         raw.pragma_update(None, "foreign_keys", true).map_err(classify)?;
         if options.sort_in_files {
             raw.pragma_update(None, "temp_store", "file").map_err(classify)?;
@@ -171,13 +191,23 @@ impl Connection {
         raw.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(())).map_err(classify)?;
         // `Pool::begin` does the waiting.
         raw.busy_timeout(Duration::ZERO).map_err(classify)?;
-        let mover = Self::open(path, options, CHECKPOINTER_CACHE_KIB)?;
+        let mut mover = Self::open(path, options, CHECKPOINTER_CACHE_KIB)?;
         // The file is synced before the log may be begun anew.
-        mover.raw.pragma_update(None, "synchronous", "full").map_err(classify)?;
-        // What fails here is tried again by the next one, and at the latest by the writer.
+        mover.sync_fully()?;
+        mover.doubt = Some(doubt.clone());
+        // What fails here is written again by the next one, and at the latest by the writer; until then it is in the log.
         let checkpointer = Checkpointer::start(move || _ = mover.move_log());
         let checkpointer = checkpointer.map_err(|error| StoreError::Io(error.into()))?;
-        Ok(Self { checkpointer: Some((checkpointer, options.wal_limit_pages)), ..connection })
+        Ok(Self {
+            checkpointer: Some((checkpointer, options.wal_limit_pages)),
+            doubt: Some(doubt.clone()),
+            ..connection
+        })
+    }
+
+    /// Has every commit synced before it is answered.
+    fn sync_fully(&self) -> Result<(), StoreError> {
+        self.raw.pragma_update(None, "synchronous", "full").map_err(classify)
     }
 
     fn open_reader(path: &Path, options: &Options) -> Result<Self, StoreError> {
@@ -200,6 +230,7 @@ impl Connection {
         let texts = Texts::new(Dialect::Sqlite, RowSource::Json);
         Ok(Self {
             raw,
+            doubt: None,
             texts,
             set_statements: options.set_statements,
             json: String::new(),
@@ -209,19 +240,29 @@ impl Connection {
     }
 
     pub(super) fn query(&mut self, sql: &'static str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
-        query(&self.raw, self.texts.constant(sql)?, params)
+        let found = query(&self.raw, self.texts.constant(sql)?, params);
+        self.noting(found)
     }
 
     pub(super) fn query_dynamic(&mut self, sql: &str, params: &[Value]) -> Result<Vec<Row>, StoreError> {
-        query(&self.raw, &Dialect::Sqlite.expand(sql)?, params)
+        self.noting(query(&self.raw, &Dialect::Sqlite.expand(sql)?, params))
     }
 
     pub(super) fn execute(&mut self, sql: &'static str, params: &[Value]) -> Result<u64, StoreError> {
-        execute(&self.raw, self.texts.constant(sql)?, params)
+        let affected = execute(&self.raw, self.texts.constant(sql)?, params);
+        self.noting(affected)
     }
 
     pub(super) fn execute_dynamic(&mut self, sql: &str, params: &[Value]) -> Result<u64, StoreError> {
-        execute(&self.raw, &Dialect::Sqlite.expand(sql)?, params)
+        self.noting(execute(&self.raw, &Dialect::Sqlite.expand(sql)?, params))
+    }
+
+    /// Passes an answer on, and remembers when it tells of a disk that fails.
+    fn noting<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let (Err(error), Some(doubt)) = (&answer, &self.doubt) {
+            doubt.judge(error);
+        }
+        answer
     }
 
     /// Runs a statement over rows, which are not empty and as wide as it wants them.
@@ -236,61 +277,57 @@ impl Connection {
         if self.json.capacity() > KEPT_BUFFER_BYTES {
             self.json = String::new();
         }
-        affected.map(as_count).map_err(classify)
+        self.noting(affected.map(as_count).map_err(classify))
     }
 
     /// [`Connection::run_set`] with a statement for each row.
     fn run_single(&mut self, statement: SetStatement, rows: &Rows) -> Result<u64, StoreError> {
         rows.check()?;
-        let mut prepared = self.raw.prepare_cached(self.texts.single(statement)).map_err(classify)?;
-        let mut affected = 0;
-        for row in rows.iter() {
-            affected += as_count(prepared.execute(params_from_iter(row.map(Param))).map_err(classify)?);
-        }
-        Ok(affected)
+        let affected = self.raw.prepare_cached(self.texts.single(statement)).and_then(|mut prepared| {
+            let mut affected = 0;
+            for row in rows.iter() {
+                affected += as_count(prepared.execute(params_from_iter(row.map(Param)))?);
+            }
+            Ok(affected)
+        });
+        self.noting(affected.map_err(classify))
     }
 
     /// BEGIN and its like: no parameters, no answer.
     fn control(&self, sql: &str) -> Result<(), StoreError> {
-        self.raw
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute([]))
-            .map(drop)
-            .map_err(classify)
+        let done = self.raw.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+        self.noting(done.map(drop).map_err(classify))
     }
 
     /// Moves what the log holds into the file, as far as no reader needs it where it is.
     fn move_log(&self) -> Result<(), StoreError> {
-        self.raw
-            .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")
-            .and_then(|mut statement| statement.query_row([], |_| Ok(())))
-            .map_err(classify)
+        self.ask("PRAGMA wal_checkpoint(PASSIVE)", |_| Ok(()))
     }
 
     /// Moves all that the log holds and cuts it to nothing, unless somebody is reading it.
     fn empty_log(&self) -> Result<(), StoreError> {
-        self.raw
-            .prepare_cached("PRAGMA wal_checkpoint(TRUNCATE)")
-            .and_then(|mut statement| statement.query_row([], |_| Ok(())))
-            .map_err(classify)
+        self.ask("PRAGMA wal_checkpoint(TRUNCATE)", |_| Ok(()))
     }
 
     /// How many pages the log holds, and how many of them were moved.
     fn log_pages(&self) -> Result<(u32, u32), StoreError> {
-        self.raw
-            .prepare_cached("PRAGMA wal_checkpoint(NOOP)")
-            .and_then(|mut statement| statement.query_row([], |row| Ok((row.get(1)?, row.get(2)?))))
-            .map_err(classify)
+        self.ask("PRAGMA wal_checkpoint(NOOP)", |row| Ok((row.get(1)?, row.get(2)?)))
+    }
+
+    /// Asks what has one row for an answer.
+    fn ask<T>(
+        &self,
+        sql: &str,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let answer = self.raw.prepare_cached(sql).and_then(|mut statement| statement.query_row([], read));
+        self.noting(answer.map_err(classify))
     }
 
     /// Moves the whole log, waiting for the readers that need it where it is, but not for long.
     fn begin_log_anew(&self) -> Result<(), StoreError> {
         self.raw.busy_timeout(READERS_PAUSE).map_err(classify)?;
-        let moved = self
-            .raw
-            .prepare_cached("PRAGMA wal_checkpoint(RESTART)")
-            .and_then(|mut statement| statement.query_row([], |_| Ok(())))
-            .map_err(classify);
+        let moved = self.ask("PRAGMA wal_checkpoint(RESTART)", |_| Ok(()));
         // As `open_writer` has it.
         self.raw.busy_timeout(Duration::ZERO).map_err(classify)?;
         moved
@@ -384,7 +421,7 @@ impl Drop for Reader {
 #[derive(Debug)]
 pub(super) struct Transaction {
     connection: OwnedMutexGuard<Connection>,
-    sync_delay: Option<Duration>,
+    pool: Arc<Pool>,
 }
 
 impl Transaction {
@@ -392,9 +429,11 @@ impl Transaction {
         &mut self.connection
     }
 
-    pub(super) fn commit(self) -> Result<(), StoreError> {
-        self.connection.control("COMMIT")?;
-        if let Some(delay) = self.sync_delay {
+    pub(super) fn commit(mut self) -> Result<(), StoreError> {
+        if let Err(error) = self.connection.control("COMMIT") {
+            return Err(self.pool.judge_commit(&mut self.connection, error));
+        }
+        if let Some(delay) = self.pool.options.sync_delay {
             std::thread::sleep(delay);
         }
         self.connection.tend_log();

@@ -19,7 +19,7 @@ mod users;
 use std::pin::Pin;
 
 use self::filter::Select;
-use crate::driver::{Reader, Row, Value};
+use crate::driver::{Reader, Row, Value, Weakness};
 use crate::{Listing, Page, Store, StoreError};
 
 const PING: &str = "SELECT c.next FROM counters c WHERE c.name = 'event'";
@@ -48,15 +48,23 @@ impl Store {
         self.first(BEGUN, &[]).await?.map_or(Ok(None), |row| row.opt_int(0))
     }
 
-    /// Whether the database answers, and holds a shop.
+    /// Whether the database answers, holds a shop, and can be written to as far as is known.
     ///
     /// # Errors
     /// Why it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         match self.first(PING, &[]).await? {
-            Some(_) => Ok(()),
+            Some(_) => self.database().check_ground().await,
             None => Err(StoreError::decode("the counters are missing")),
         }
+    }
+
+    /// Why the database may forget what it has answered; empty when it keeps that through a power cut.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub async fn weaknesses(&self) -> Result<Vec<Weakness>, StoreError> {
+        self.database().weaknesses().await
     }
 
     /// The one row of a query that finds its rows by key, or none.

@@ -67,7 +67,7 @@ pub(super) struct Books {
 static REQUEST: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("r"));
 
 pub(super) fn context(errand: &Errand) -> Context {
-    Context { actor: errand.actor(), now_us: 1, request_id: Arc::clone(&REQUEST) }
+    Context { actor: errand.actor(), now_us: 1, request_id: Arc::clone(&REQUEST), source: None }
 }
 
 impl Books {
@@ -92,7 +92,8 @@ impl Books {
     pub(super) fn load(&self, keys: &Keys) -> Snapshot {
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX) + 1;
         let orders = number(self.orders.len());
-        let next = NextIds { product: number(self.goods.len()), order: orders, item: orders, user: 4 };
+        let next =
+            NextIds { product: number(self.goods.len()), order: orders, item: orders, user: 4, api_key: 1 };
         let mut snapshot = Snapshot { next, ..Snapshot::default() };
         for id in &keys.users {
             snapshot.users.insert(*id, Some(user(*id)));
@@ -223,6 +224,7 @@ fn order(id: OrderId, row: &Row) -> Order {
         total_quantity: row.quantity,
         version: row.version,
         placed_at_us: 1,
+        expires_at_us: None,
         updated_at_us: None,
         items: vec![OrderItem {
             id: ItemId(id.0),

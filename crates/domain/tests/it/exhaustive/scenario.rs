@@ -2,7 +2,7 @@
 
 use domain::{
     Action, Actor, AdjustStock, AllocateAt, ChangeOrder, Customs, Goal, OrderId, OrderLine, PlaceOrder,
-    PlacingCustoms, ProductId, Role, Status, StockChange, StockLine, UserId,
+    PlacingCustoms, PlacingTerms, ProductId, Role, Status, StockChange, StockLine, UserId,
 };
 
 use super::wrong::Wrong;
@@ -28,6 +28,7 @@ impl Ask {
                 lines: vec![OrderLine { product_id: ProductId(product), quantity }],
                 allocate_at,
                 status: Status::Pending,
+                terms: PlacingTerms::default(),
                 customs: PlacingCustoms::default(),
             }
             .into(),
@@ -59,7 +60,7 @@ pub(super) struct Errand {
 impl Errand {
     pub(super) fn actor(&self) -> Actor {
         let role = if self.principal == STAFF { Role::Staff } else { Role::Customer };
-        Actor { user_id: Some(UserId(self.principal)), role }
+        Actor { user_id: Some(UserId(self.principal)), role, key: None }
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use domain::{
     AdjustStock, AllocateAt, ChangeOrder, Context, Customs, Effects, Goal, NextIds, OrderId, OrderLine,
-    PlaceOrder, PlacingCustoms, Product, ProductId, Rejection, Role, Status, StockChange, StockLevel,
-    StockLine, User, UserId,
+    PlaceOrder, PlacingCustoms, PlacingTerms, Product, ProductId, Rejection, Role, Status, StockChange,
+    StockLevel, StockLine, User, UserId,
 };
 use serde_json::Value;
 
@@ -149,7 +149,7 @@ fn shows(verdict: &Verdict, operation: &Operation) -> bool {
                     && body["total_quantity"] == order.total_quantity
             }
             Shown::Product(product) => is_level(&product.level, body),
-            Shown::User(_) => false,
+            Shown::User(_) | Shown::ApiKey(_) => false,
         })
 }
 
@@ -157,7 +157,7 @@ fn shows(verdict: &Verdict, operation: &Operation) -> bool {
 fn decide(shop: &Shop, operation: &Operation) -> Option<Result<Verdict, Rejection>> {
     let command = command(&operation.ask)?;
     let request_id = Arc::from(operation.request_id.as_str());
-    let context = Context { actor: operation.actor, now_us: 1, request_id };
+    let context = Context { actor: operation.actor, now_us: 1, request_id, source: None };
     Some(command.decide(&shop.load(&command.keys(&context)), &context))
 }
 
@@ -171,6 +171,7 @@ fn command(ask: &Ask) -> Option<Any> {
                 lines: lines.iter().map(line).collect(),
                 allocate_at: AllocateAt::Creation,
                 status: Status::Pending,
+                terms: PlacingTerms::default(),
                 customs: PlacingCustoms::default(),
             }
             .into()

@@ -88,7 +88,7 @@ impl Recorder {
         let account = |(name, role): (&str, Role)| {
             let token = server.token(name, PASSWORD);
             let me = server.client().with_token(&token).get("/api/v1/auth/me");
-            (Actor { user_id: Some(UserId(me["id"].as_i64().unwrap())), role }, token)
+            (Actor { user_id: Some(UserId(me["id"].as_i64().unwrap())), role, key: None }, token)
         };
         let accounts = roles.map(account).to_vec();
         assert_eq!(server.stop(), 0);

@@ -38,7 +38,7 @@ async fn write(shop: &Shop, turn: i64) {
     }
     // Some wait for so short a time that whoever is refused afterwards looks for them.
     let terms = PlacingTerms { pending_life_us: Some(1), max_open_orders: Some(99), max_units_held: None };
-    let customer = Actor { user_id: Some(UserId(turn)), role: Role::Customer };
+    let customer = Actor { user_id: Some(UserId(turn)), role: Role::Customer, key: None };
     for id in first..first + 5 {
         let order = PlaceOrder { terms, ..new_order(None, &[(ProductId(id), 1)]) };
         batch.add(shop.context_of(customer), order);

@@ -1,0 +1,96 @@
+//! A disk that is full: nothing is written, everything can be read, and it goes on by itself when there is room.
+
+use std::fs::File;
+use std::io::Write as _;
+
+use super::disk::Disk;
+use super::rounds;
+use crate::callers::{OPENING, PASSWORD, furnish, look};
+use crate::history::{Ask, Sent, audit};
+use crate::http::Client;
+use crate::program::Place;
+use crate::server::Server;
+
+/// Small enough to be filled in no time.
+const MEBIBYTES: u64 = 64;
+
+/// Orders that may still find room in the log before the disk counts as full.
+const MOST_ORDERS: usize = 5_000;
+
+/// Requests while the disk is full.
+const REFUSED: usize = 200;
+
+/// Takes all the room there is.
+fn fill(disk: &Disk) {
+    let mut file = File::create(disk.path().join("filler")).unwrap();
+    for size in [1 << 20, 4096, 1] {
+        let zeros = vec![0; size];
+        while file.write(&zeros).is_ok_and(|written| written > 0) {}
+    }
+}
+
+/// Sends what was not answered as done so far; whether it is now.
+fn send(client: &mut Client, sent: &mut Sent) -> bool {
+    let (path, body) = sent.ask.request();
+    let answer = client.call_with_key("POST", &path, &sent.key, body.as_ref());
+    match answer.status {
+        201 => sent.done = Some(answer.expect(201)),
+        503 => assert!(answer.text.contains("STORAGE_FAILED"), "{}", answer.text),
+        504 => assert!(answer.text.contains("OUTCOME_UNKNOWN"), "{}", answer.text),
+        _ => panic!("{} {}", answer.status, answer.text),
+    }
+    sent.done.is_some()
+}
+
+/// An order that nobody has asked for yet.
+fn ask(marks: &mut i64) -> Sent {
+    *marks += 1;
+    let mark = *marks;
+    Sent { key: format!("key-{mark}"), ask: Ask::Place(vec![(1, mark)]), done: None }
+}
+
+#[test]
+fn a_full_disk_is_read_from_and_recovers_by_itself() {
+    let Some(disk) = Disk::new("ext4", MEBIBYTES) else { return };
+    let place = Place::new().variable("STOCKROOM_DATA_DIR", disk.path().join("data").to_str().unwrap());
+    let token = furnish(&place, &[]);
+    let server = Server::start(&place, &[]);
+    let mut client = server.client().with_token(&token);
+    let (mut history, mut marks) = (Vec::new(), 0);
+    let rounds = rounds(3);
+    for round in 1..=rounds {
+        fill(&disk);
+        loop {
+            assert!(history.len() < round * MOST_ORDERS, "the disk does not fill");
+            let mut sent = ask(&mut marks);
+            let done = send(&mut client, &mut sent);
+            history.push(sent);
+            if !done {
+                break;
+            }
+        }
+        for nth in 0..REFUSED {
+            let mut sent = ask(&mut marks);
+            assert!(!send(&mut client, &mut sent), "a full disk took an order");
+            // Half of them are never repeated, and so must not exist.
+            if nth % 2 == 0 {
+                history.push(sent);
+            }
+        }
+        client.get("/healthz");
+        client.get("/api/v1/products");
+        client.get("/api/v1/orders?limit=5");
+        server.token("ann", PASSWORD);
+        std::fs::remove_file(disk.path().join("filler")).unwrap();
+        for sent in history.iter_mut().filter(|sent| sent.done.is_none()) {
+            assert!(send(&mut client, sent), "there is room again");
+        }
+        client.get("/readyz");
+        assert_eq!(audit(&history, &look(&mut client), OPENING), Vec::<String>::new());
+    }
+    assert_eq!(server.stop(), 0);
+    place.run(&["verify"]).succeeded();
+    let lines = place.read(Server::LOG).lines().count();
+    println!("{rounds} times full, {} orders, {lines} lines of log", history.len());
+    assert!(lines < rounds * REFUSED, "{lines} lines of log");
+}

@@ -1,0 +1,147 @@
+//! Power cuts: what was answered is on the disk, and the disk makes sense.
+
+use std::path::Path;
+use std::sync::atomic::AtomicI64;
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
+
+use super::disk::Disk;
+use super::rounds;
+use super::trace::{Effect, Fault, strace, under};
+use crate::callers::{Caller, OPENING, furnish, history_of, look};
+use crate::history::audit;
+use crate::http::Client;
+use crate::program::Place;
+use crate::server::Server;
+
+const CALLERS: u64 = 3;
+
+/// Cuts after which a new shop is begun: looking at one takes longer with every order.
+const CUTS_PER_SHOP: usize = 15;
+
+/// What many cuts have come to.
+#[derive(Debug, Default)]
+struct Cuts {
+    cuts: usize,
+    answered: usize,
+    unanswered: usize,
+    /// Whether it had been done, was found by repeating it.
+    found_done: usize,
+    findings: Vec<String>,
+}
+
+/// A shop on a disk, and what its callers know.
+struct Shop<'a> {
+    disk: &'a Disk,
+    place: Place,
+    token: String,
+    callers: Vec<Caller>,
+    marks: AtomicI64,
+}
+
+impl<'a> Shop<'a> {
+    fn on(disk: &'a Disk, seed: u64) -> Self {
+        let data = disk.path().join(format!("shop-{seed}"));
+        let place = Place::new().variable("STOCKROOM_DATA_DIR", data.to_str().unwrap());
+        let token = furnish(&place, &[]);
+        let callers = (1..=CALLERS).map(|nth| Caller::new((seed * 100 + nth) * 2 + 1).patient()).collect();
+        Self { disk, place, token, callers, marks: AtomicI64::new(1) }
+    }
+
+    /// Works for a moment and cuts the power in the middle of it.
+    fn work_and_cut(&mut self, server: Server, milliseconds: u64) {
+        let (address, token, marks, disk) = (server.address, &self.token, &self.marks, self.disk);
+        scope(|threads| {
+            for caller in &mut self.callers {
+                threads.spawn(|| caller.work(&mut Client::new(address).with_token(token), marks));
+            }
+            sleep(Duration::from_millis(milliseconds));
+            // The server goes first: a sync that is under way when FS_IOC_SHUTDOWN comes may be answered as done by the
+            // kernel, which no disk without power does. One that is under way now is still carried out, or never answered.
+            server.kill();
+            disk.cut_power();
+        });
+        disk.bring_back();
+    }
+
+    /// Holds what there is against what was told, and repeats what stayed open.
+    fn settle(&mut self, server: &Server) -> Vec<String> {
+        let mut client = server.client().with_token(&self.token);
+        let mut findings = audit(&history_of(&self.callers), &look(&mut client), OPENING);
+        if findings.is_empty() {
+            self.callers.iter_mut().for_each(|caller| caller.repeat(&mut client));
+            findings = audit(&history_of(&self.callers), &look(&mut client), OPENING);
+        }
+        findings
+    }
+
+    fn verify(&self) -> Vec<String> {
+        let ran = self.place.run(&["verify"]);
+        if ran.code == 0 { Vec::new() } else { vec![format!("{}{}", ran.answer, ran.errors)] }
+    }
+}
+
+/// Cuts the power so many times, in as many shops as that takes. `sabotage` has the syncs of the server lie.
+fn cut_again_and_again(disk: &Disk, seed: u64, count: usize, sabotage: Option<&Path>) -> Cuts {
+    let mut all = Cuts::default();
+    let mut shop_number = seed;
+    while all.cuts < count && all.findings.is_empty() {
+        shop_number += 1;
+        let mut shop = Shop::on(disk, shop_number);
+        // Only what the callers do is at stake.
+        disk.sync();
+        for nth in 0..CUTS_PER_SHOP.min(count - all.cuts) {
+            let plain = shop.place.command(&Server::arguments(&[]));
+            let command = match sabotage {
+                None => plain,
+                Some(strace) => {
+                    let lie = Fault { call: "fsync", effect: Effect::Lie(0), nth: 1, for_good: true };
+                    under(strace, &shop.place, &plain, lie)
+                }
+            };
+            let server = match Server::start_by(&shop.place, command) {
+                Ok(server) => server,
+                Err(said) => {
+                    all.findings.push(said);
+                    break;
+                }
+            };
+            if nth > 0 {
+                all.unanswered +=
+                    shop.callers.iter().filter(|it| it.sent.iter().any(|it| it.done.is_none())).count();
+                let findings = shop.settle(&server);
+                all.findings.extend(findings);
+                if !all.findings.is_empty() {
+                    break;
+                }
+            }
+            shop.work_and_cut(server, 20 + (shop_number * 31 + nth as u64 * 17) % 100);
+            all.cuts += 1;
+            all.findings.extend(shop.verify());
+        }
+        all.answered += history_of(&shop.callers).iter().filter(|sent| sent.done.is_some()).count();
+        all.found_done += shop.callers.iter().map(|caller| caller.replayed).sum::<usize>();
+    }
+    all
+}
+
+#[test]
+fn what_was_answered_survives_power_cuts() {
+    for (nth, kind) in ["ext4", "xfs"].into_iter().enumerate() {
+        let Some(disk) = Disk::new(kind, 512) else { continue };
+        let began = Instant::now();
+        let cuts = cut_again_and_again(&disk, 1_000 * nth as u64, rounds(8).div_ceil(2), None);
+        println!("{kind}: {cuts:?}, {:?}", began.elapsed());
+        assert!(cuts.findings.is_empty(), "{:#?}", cuts.findings);
+        assert!(cuts.answered > cuts.cuts, "hardly any load");
+    }
+}
+
+/// The control: syncs that are answered and not done, as with `synchronous = OFF`, or with NORMAL between two checkpoints.
+#[test]
+fn a_server_that_does_not_sync_loses_what_it_answered() {
+    let (Some(strace), Some(disk)) = (strace(), Disk::new("ext4", 512)) else { return };
+    let cuts = cut_again_and_again(&disk, 9_000, 20, Some(&strace));
+    println!("{cuts:?}");
+    assert!(!cuts.findings.is_empty());
+}
