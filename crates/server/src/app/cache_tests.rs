@@ -174,7 +174,7 @@ impl Shop {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", directory.path().join("test.sqlite").display());
         let database = Database::open(&url, Options::default()).await.unwrap();
-        database.migrate(crate::clock::now_us()).await.unwrap();
+        database.migrate(clock::now_us()).await.unwrap();
         let secret = Secret::load_or_create(directory.path()).unwrap();
         let store = store::Store::new(database);
         let (app, _committer) = App::start(store, &secret, patient(), Metrics::new()).unwrap();
