@@ -6,6 +6,9 @@ use crate::shop::{Batch, Shop, act, new_order};
 use domain::{Action, OrderId, ProductId};
 use store::driver::{Database, Options};
 
+/// How many there are.
+const MIGRATIONS: usize = 7;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_that_start_at_once_all_come_up() {
     let place = Place::new().await;
@@ -22,10 +25,10 @@ async fn servers_that_start_at_once_all_come_up() {
     for server in servers {
         applied += server.await.unwrap().len();
     }
-    assert_eq!(applied, 7, "each migration once");
+    assert_eq!(applied, MIGRATIONS, "each migration once");
     let shop = Shop::open(place, Options::default()).await;
     let notes = "SELECT COUNT(*) FROM schema_migrations WHERE version > 0";
-    assert_eq!(shop.ints(notes).await, [7]);
+    assert_eq!(shop.ints(notes).await, [i64::try_from(MIGRATIONS).unwrap()]);
     let product = shop.product("A", 5).await;
     shop.place(None, &[(product.id, 5)]).await;
     shop.assert_sound().await;
@@ -36,11 +39,11 @@ async fn looking_for_what_is_missing_changes_nothing() {
     let place = Place::new().await;
     let database = Database::open(place.url(), Options::default()).await.unwrap();
     for _ in 0..2 {
-        assert_eq!(database.missing_migrations().await.unwrap(), 7);
+        assert_eq!(database.missing_migrations().await.unwrap(), MIGRATIONS);
         let mut reader = database.reader().await.unwrap();
         assert!(reader.query_dynamic_long("SELECT version FROM schema_migrations", &[]).await.is_err());
     }
-    assert_eq!(database.migrate(1).await.unwrap().len(), 7);
+    assert_eq!(database.migrate(1).await.unwrap().len(), MIGRATIONS);
     assert_eq!(database.missing_migrations().await.unwrap(), 0);
     assert!(database.migrate(2).await.unwrap().is_empty());
 }
