@@ -21,7 +21,7 @@ async fn assert_usable(place: Place, what: &str) {
     let shop = Shop::open(place, Options::default()).await;
     let notes =
         shop.ints("SELECT m.version FROM schema_migrations m WHERE m.version > 0 ORDER BY m.version").await;
-    assert_eq!(notes, (1..=i64::try_from(notes.len()).unwrap()).collect::<Vec<_>>(), "{what}");
+    assert!(notes.is_sorted_by(|one, next| one < next), "{what}: {notes:?}");
     assert!(!notes.is_empty() && shop.database.missing_migrations().await.unwrap() == 0, "{what}");
     let product = shop.product("A", 5).await;
     shop.place(None, &[(product.id, 2)]).await;

@@ -79,9 +79,8 @@ async fn a_migration_that_was_killed_after_any_statement_goes_on() {
             transaction.execute_dynamic(&sql, &[]).await.unwrap();
         }
         transaction.commit().await.unwrap();
-        let missing = database.missing_migrations().await.unwrap();
-        assert_eq!(missing, SCRIPTS.len());
-        assert_eq!(database.migrate(1).await.unwrap().len(), missing, "after {done}");
+        assert_eq!(database.missing_migrations().await.unwrap(), SCRIPTS.len());
+        assert_eq!(database.migrate(1).await.unwrap().len(), SCRIPTS.len(), "after {done}");
         assert_eq!(schema(&place).await, expected, "after {done}");
     }
 }
@@ -138,5 +137,5 @@ async fn a_table_of_somebody_else_is_not_taken_for_ours() {
     }
     beside.query_drop(format!("DROP TABLE {name}.users")).await.unwrap();
     beside.query_drop(format!("CREATE TABLE {name}.another (name TEXT)")).await.unwrap();
-    assert_eq!(database.migrate(1).await.unwrap().len(), 6);
+    assert_eq!(database.migrate(1).await.unwrap().len(), SCRIPTS.len());
 }
