@@ -21,5 +21,7 @@ mod program;
 mod secrets;
 mod server;
 mod shutdown;
+// Said so that the lints know that functions between the tests are tests too.
+#[cfg(test)]
 mod sqlite_only;
 mod stocks;
