@@ -251,7 +251,7 @@ fn log_fault(response: &Response, facts: &Facts, problem: Option<&Rendered>) {
             Room::None => return,
             Room::For(0) => {}
             Room::For(left_out) => {
-                tracing::error!(left_out, "requests failed for lack of storage or database")
+                tracing::error!(left_out, "requests failed for lack of storage or database");
             }
         }
     }

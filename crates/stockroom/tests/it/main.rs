@@ -22,6 +22,8 @@ mod secrets;
 mod server;
 mod setup;
 mod shutdown;
+// Said so that the lints know that functions between the tests are tests too.
+#[cfg(test)]
 mod sqlite_only;
 mod stocks;
 mod waiting;
