@@ -71,7 +71,14 @@ impl Pool {
     pub(super) fn judge_commit(&self, connection: &mut Connection, error: StoreError) -> StoreError {
         match error {
             // Nothing is complete in the log: a lock or a rule was in the way, or the last page found no room.
-            StoreError::Conflict(_) | StoreError::Constraint { .. } | StoreError::Full(_) => error,
+            StoreError::Conflict(_) | StoreError::Constraint { .. } => error,
+            StoreError::Full(_) => {
+                // On a small disk it may be the log itself that takes the room, though its pages were moved long ago.
+                if connection.roll_back().is_ok() {
+                    _ = connection.begin_log_anew();
+                }
+                error
+            }
             error => {
                 self.doubt.cast();
                 match self.mend(connection) {
