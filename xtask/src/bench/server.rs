@@ -11,6 +11,9 @@ use super::http::Client;
 use crate::Failure;
 use crate::process::answer;
 
+/// All orders are those of a few customers, who order without end.
+const NO_LIMITS: [&str; 2] = ["--max-open-orders-per-customer=0", "--max-units-held-per-customer=0"];
+
 /// Longest wait for a server to answer or to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -67,7 +70,8 @@ impl Launch<'_> {
             .map_err(|error| format!("cannot write {}: {error}", self.log().display()))?;
         let errors = log.try_clone().map_err(|error| format!("cannot share the log: {error}"))?;
         let mut command = self.command("serve");
-        command.args(["--listen", &address.to_string()]).args(self.options).stdout(log).stderr(errors);
+        command.args(["--listen", &address.to_string()]).args(NO_LIMITS).args(self.options);
+        command.stdout(log).stderr(errors);
         let began = Instant::now();
         let child =
             command.spawn().map_err(|error| format!("cannot start {}: {error}", self.binary.display()))?;
