@@ -76,9 +76,9 @@ fn a_full_disk_is_read_from_and_recovers_by_itself() {
         }
         for nth in 0..REFUSED {
             let mut sent = ask(&mut marks);
-            assert!(!send(&mut client, &mut sent), "a full disk took an order");
-            // Half of them are never repeated, and so must not exist.
-            if nth % 2 == 0 {
+            // The log may have been begun anew, and have room for some. Of the others half are never repeated, and so must
+            // not exist.
+            if send(&mut client, &mut sent) || nth % 2 == 0 {
                 history.push(sent);
             }
         }
