@@ -13,14 +13,14 @@ use crate::http::Client;
 use crate::program::Place;
 use crate::server::Server;
 
-/// Small enough to be filled in no time.
-const MEBIBYTES: u64 = 64;
+/// Small enough to be filled in no time, but the log, which may grow to 64 MiB before it is begun anew, must not take all of it.
+const MEBIBYTES: u64 = 192;
 
 /// Orders that may still find room in the log before the disk counts as full.
 const MOST_ORDERS: usize = 5_000;
 
 /// How often what was refused is asked for again once there is room.
-const ATTEMPTS: usize = 600;
+const ATTEMPTS: usize = 200;
 
 /// Requests while the disk is full.
 const REFUSED: usize = 200;
@@ -76,9 +76,9 @@ fn a_full_disk_is_read_from_and_recovers_by_itself() {
         }
         for nth in 0..REFUSED {
             let mut sent = ask(&mut marks);
-            assert!(!send(&mut client, &mut sent), "a full disk took an order");
-            // Half of them are never repeated, and so must not exist.
-            if nth % 2 == 0 {
+            // The log may have been begun anew, and have room for some. Of the others half are never repeated, and so must
+            // not exist.
+            if send(&mut client, &mut sent) || nth % 2 == 0 {
                 history.push(sent);
             }
         }
@@ -96,7 +96,7 @@ fn a_full_disk_is_read_from_and_recovers_by_itself() {
                 }
                 done
             });
-            assert!(done, "there is room again");
+            assert!(done, "round {round}, there is room again: {}", place.read(Server::LOG));
         }
         client.get("/readyz");
         assert_eq!(audit(&history, &look(&mut client), OPENING), Vec::<String>::new());
