@@ -55,8 +55,7 @@ pub struct Options {
     /// Databases on a network: how long a transaction waits for a row that another server has locked, before it is
     /// run again.
     pub lock_timeout: Duration,
-    /// Databases on a network: how long whoever asks waits for a database that is away, or a connection that is in
-    /// use.
+    /// How long whoever asks waits for a connection that is in use, and for a database on a network that is away.
     pub patience: Duration,
     /// Databases on a network: how long one statement of a migration may take.
     pub migration_timeout: Duration,

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// What the buffer for rows may keep between two statements; a larger one is given back.
 const KEPT_BUFFER_BYTES: usize = 1 << 20;
@@ -84,12 +84,12 @@ impl Pool {
     }
 
     pub(super) async fn long_reader(self: &Arc<Self>) -> Result<Reader, StoreError> {
-        let long = acquire(&self.long_permits).await?;
+        let long = self.turn(&self.long_permits).await?;
         self.reader_with(Some(long)).await
     }
 
     async fn reader_with(self: &Arc<Self>, long: Option<OwnedSemaphorePermit>) -> Result<Reader, StoreError> {
-        let permit = acquire(&self.permits).await?;
+        let permit = self.turn(&self.permits).await?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
@@ -98,6 +98,17 @@ impl Pool {
         // Nobody else has it, so this does not wait.
         let connection = connection.lock_owned().await;
         Ok(Reader { connection: Some(connection), pool: Arc::clone(self), permits: Some((permit, long)) })
+    }
+
+    /// Waits for a reader to be free, but not for ever: who asks is told, and may come again.
+    async fn turn(&self, permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
+        // Most of the time there is no need to wait, nor for a timer.
+        if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+            return Ok(permit);
+        }
+        let permit = timeout(self.options.patience, Arc::clone(permits).acquire_owned()).await;
+        let permit = permit.map_err(|late| StoreError::ConnectionLost(late.into()))?;
+        permit.map_err(|closed| StoreError::ConnectionLost(closed.into()))
     }
 
     pub(super) async fn begin(self: &Arc<Self>) -> Result<Transaction, StoreError> {
@@ -127,11 +138,6 @@ impl Pool {
         }
         super::in_place(|| writer.empty_log())
     }
-}
-
-async fn acquire(permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
-    let permit = Arc::clone(permits).acquire_owned().await;
-    permit.map_err(|closed| StoreError::ConnectionLost(closed.into()))
 }
 
 fn shared(connection: Connection) -> Shared {

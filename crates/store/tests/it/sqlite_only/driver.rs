@@ -43,6 +43,22 @@ async fn an_abandoned_query_counts_as_long_as_it_runs() {
 }
 
 #[tokio::test]
+async fn a_reader_is_not_waited_for_for_ever() {
+    let options = Options { readers: 2, patience: Duration::from_millis(20), ..Options::default() };
+    let fixture = sqlite(options).await;
+    let database = &fixture.database;
+    let (first, long) = (database.reader().await.unwrap(), database.long_reader().await.unwrap());
+    for error in [database.reader().await.unwrap_err(), database.long_reader().await.unwrap_err()] {
+        assert!(matches!(error, StoreError::ConnectionLost(_)), "{error:?}");
+    }
+    drop(first);
+    // One that is kept for what is short is free again, but the place for long ones is not.
+    assert!(database.reader().await.is_ok() && database.long_reader().await.is_err());
+    drop(long);
+    assert!(database.long_reader().await.is_ok());
+}
+
+#[tokio::test]
 async fn urls_are_checked() {
     for url in ["sqlite::memory:", "secret", "sqlite:", "redis:secret"] {
         let error = Database::open(url, Options::default()).await.unwrap_err();
