@@ -153,9 +153,16 @@ mod tests {
         let said = said.expect("a run");
         assert_eq!(said.code, None);
         let sleep: u32 = said.text.trim().parse().expect("the number of a process");
-        let stat = std::fs::read_to_string(format!("/proc/{sleep}/stat")).unwrap_or_default();
-        // Gone, or waiting for somebody to notice.
-        assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+        let patience = Instant::now() + Duration::from_secs(60);
+        loop {
+            let stat = std::fs::read_to_string(format!("/proc/{sleep}/stat")).unwrap_or_default();
+            // Gone, or waiting for somebody to notice. It may take a moment to die.
+            if stat.is_empty() || stat.contains(") Z ") {
+                break;
+            }
+            assert!(Instant::now() < patience, "{stat}");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     #[test]

@@ -20,8 +20,8 @@ use domain::{
 use utoipa_axum::routes;
 
 use self::bodies::{
-    Changed, Envelope, Failed, NewOrder, NewProduct, NewUser, OrderBody, OrderFilter, Product,
-    ProductChanges, User,
+    Changed, Envelope, NewOrder, NewProduct, NewUser, OrderBody, OrderFilter, Product, ProductChanges, User,
+    failed,
 };
 use super::fastapi::{
     AccountBody, AdminHolder, Anyone, Body, Contract, Form, Holder, NoBody, PathInt, Public, Query,
@@ -104,11 +104,6 @@ impl Contract for Catalogue {
         let (status, detail) = MiniOrder::refuse(rejection);
         (status, if status == StatusCode::NOT_FOUND { failed("Product not found") } else { detail })
     }
-}
-
-/// A refusal in an envelope.
-fn failed(message: &'static str) -> Said {
-    Said::of(&Failed { status: false, message })
 }
 
 pub(super) fn described() -> Described {

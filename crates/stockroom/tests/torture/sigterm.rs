@@ -22,7 +22,7 @@ const READERS: usize = 2;
 /// Reads pages until the server is gone. Gives the number of whole answers, and the beginnings of those that were cut.
 fn read_pages(address: SocketAddr, token: &str) -> (usize, Vec<String>) {
     let ask = format!(
-        "GET /api/v1/orders?limit=100 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        "GET /api/v1/orders?limit=100 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
     );
     let (mut whole, mut cut) = (0, Vec::new());
     while let Ok(mut connection) = TcpStream::connect(address) {

@@ -58,7 +58,7 @@ impl Habit {
 /// A head that never ends, until the server has had enough.
 fn trickle(address: SocketAddr, is_over: &AtomicBool) {
     let Ok(mut connection) = TcpStream::connect(address) else { return };
-    if connection.write_all(b"POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nX-Slow: ").is_err() {
+    if connection.write_all(b"POST /api/v1/orders HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").is_err() {
         return;
     }
     while !is_over.load(Ordering::Relaxed) && connection.write_all(b"a").is_ok() {
@@ -70,7 +70,7 @@ fn trickle(address: SocketAddr, is_over: &AtomicBool) {
 fn endless(address: SocketAddr, token: &str, bytes: usize, is_over: &AtomicBool) {
     let Ok(mut connection) = TcpStream::connect(address) else { return };
     let head = format!(
-        "POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
+        "POST /api/v1/orders HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
          Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     );
     let chunk = format!("4000\r\n{}\r\n", " ".repeat(0x4000));
@@ -93,7 +93,7 @@ fn deep(address: SocketAddr, token: &str) -> Option<String> {
     let mut connection = TcpStream::connect(address).ok()?;
     let body = "[".repeat(100_000);
     let request = format!(
-        "POST /api/v1/orders HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
+        "POST /api/v1/orders HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );

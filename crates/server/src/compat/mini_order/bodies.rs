@@ -9,6 +9,7 @@ use crate::compat::paging::Pagination;
 use crate::compat::values::{
     AnyCase, Checked, Lines, Member, Price, Quantity, Secret, Shown, StockCount, Whole,
 };
+use crate::http::problem::Said;
 use crate::http::reply::Reply;
 use crate::wire::time::Rfc3339;
 use crate::wire::values::{ProductName, Username};
@@ -37,9 +38,14 @@ impl<T: Serialize> Envelope<T> {
 
 /// What some refusals are wrapped in.
 #[derive(Serialize)]
-pub(super) struct Failed {
-    pub(super) status: bool,
-    pub(super) message: &'static str,
+struct Failed {
+    status: bool,
+    message: &'static str,
+}
+
+/// A refusal in an envelope.
+pub(super) fn failed(message: &'static str) -> Said {
+    Said::of(&Failed { status: false, message })
 }
 
 /// An account to be made.
