@@ -181,15 +181,30 @@ fn measure(options: &Options, binary: &Path, directory: &Path) -> Result<Report,
     bench.close()
 }
 
-/// Makes the first account, fills the catalogue with it, and answers with the access token of a customer: orders are placed
-/// as in real use, and what staff do is in the audit log besides.
-fn prepare(client: &Client) -> Result<String, Failure> {
+/// The access tokens of those who put load on the server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Tokens {
+    /// Looks at the shop: all lists of it, and not those of the one who ordered everything.
+    staff: String,
+    /// Places the orders, as in real use: what staff do is in the audit log besides.
+    customer: String,
+}
+
+impl Tokens {
+    /// Whose request that is.
+    fn of(&self, request: Request) -> &str {
+        if matches!(request, Request::Get(_)) { &self.staff } else { &self.customer }
+    }
+}
+
+/// Makes the first account, fills the catalogue with it, and makes a customer.
+fn prepare(client: &Client) -> Result<Tokens, Failure> {
     let account = json!({ "username": "bench", "password": "correct horse battery staple" });
     let mut first = account.clone();
     first["role"] = json!("admin");
     client.post("/api/v1/auth/register", &first)?;
     let token = text(&client.post("/api/v1/auth/login", &account)?, "access_token")?;
-    let staff = Client { token: Some(token), ..client.clone() };
+    let staff = Client { token: Some(token.clone()), ..client.clone() };
     for number in 1..=PRODUCTS {
         let product =
             json!({ "name": format!("Product {number}"), "price_cents": 1999, "stock_quantity": STOCK });
@@ -201,7 +216,8 @@ fn prepare(client: &Client) -> Result<String, Failure> {
     }
     let customer = json!({ "username": "customer", "password": "correct horse battery staple" });
     client.post("/api/v1/auth/register", &customer)?;
-    text(&client.post("/api/v1/auth/login", &customer)?, "access_token")
+    let customer = text(&client.post("/api/v1/auth/login", &customer)?, "access_token")?;
+    Ok(Tokens { staff: token, customer })
 }
 
 fn text(answer: &Value, member: &str) -> Result<String, Failure> {
@@ -228,7 +244,8 @@ mod tests {
     fn the_catalogue_is_filled_through_the_api() {
         let stub = stub::Stub::start();
         let client = Client { address: stub.address, token: None };
-        assert_eq!(prepare(&client).as_deref(), Ok("a-token"));
+        let token = || "a-token".to_owned();
+        assert_eq!(prepare(&client), Ok(Tokens { staff: token(), customer: token() }));
         let seen = stub.requests();
         assert!(seen[0].starts_with("POST /api/v1/auth/register") && seen[0].contains("\"role\":\"admin\""));
         assert!(seen[1].starts_with("POST /api/v1/auth/login"));

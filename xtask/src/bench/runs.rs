@@ -7,7 +7,7 @@ use super::options::Options;
 use super::report::{Report, Row, Shape};
 use super::server::{Launch, Server, family_cpu_ticks};
 use super::wrk::{self, Load, Request};
-use super::{disk, machine, prepare};
+use super::{Tokens, disk, machine, prepare};
 use crate::Failure;
 use crate::process::{answer, exit_code};
 
@@ -31,8 +31,8 @@ pub(super) struct Bench<'a> {
     database: Option<Database>,
     /// Ticks of the kernel's clock in a second.
     ticks_per_second: f64,
-    /// Set once the first account has logged in; the token outlives restarts.
-    token: String,
+    /// Set once the accounts are made; tokens outlive restarts.
+    tokens: Tokens,
     /// Runs of wrk so far; tells the idempotency keys of one from those of another.
     runs: u32,
     pub(super) report: Report,
@@ -53,7 +53,7 @@ impl<'a> Bench<'a> {
             database,
             // 100 on every Linux that anybody runs.
             ticks_per_second: ticks.unwrap_or(100.0),
-            token: String::new(),
+            tokens: Tokens::default(),
             runs: 0,
             report: Report { machine: machine::describe(directory), ..Report::default() },
         }
@@ -64,7 +64,7 @@ impl<'a> Bench<'a> {
         self.report.syncs_before = disk::syncs_per_second(self.directory)?;
         let server = self.start(&[])?;
         self.report.start_fresh_ms = milliseconds(&server);
-        self.token = prepare(&server.client())?;
+        self.tokens = prepare(&server.client())?;
         Ok(server)
     }
 
@@ -160,7 +160,7 @@ impl<'a> Bench<'a> {
     ) -> Result<[Load; SERVERS], Failure> {
         self.runs += 1;
         let script = self.directory.join("load.lua");
-        fs::write(&script, request.script(&self.token, self.runs))
+        fs::write(&script, request.script(self.tokens.of(request), self.runs))
             .map_err(|error| format!("cannot write {}: {error}", script.display()))?;
         let Options { threads, seconds, .. } = *self.options;
         let measured = std::thread::scope(|scope| {
