@@ -183,7 +183,10 @@ fn who_needs_no_login_is_told_at_the_start() {
         open.greeting()
     );
     open.stop();
-    assert!(!place.read(Server::LOG).contains("WARN"), "{}", place.read(Server::LOG));
+    let log = place.read(Server::LOG);
+    // But for what is said of the databases that tests run on.
+    let warnings = log.lines().filter(|line| line.contains("WARN") && !line.contains("may forget"));
+    assert_eq!(warnings.count(), 0, "{log}");
     let wide_open = Server::start(&place, &["--anonymous-role", "admin"]);
     assert!(
         wide_open.greeting().contains("callers without a token have the role admin"),
