@@ -108,7 +108,7 @@ impl Database {
         let mut worst = 0;
         for arguments in self.commands() {
             let mut command = cargo();
-            command.args(["test", "--locked", "--workspace"]).args(*arguments);
+            command.args(["test", "--locked", "--workspace", "--no-fail-fast"]).args(*arguments);
             let mut setting = String::new();
             // Whatever the caller's environment says: this part is about this database.
             command.env_remove(VARIABLE);
