@@ -35,8 +35,6 @@ mod events;
 #[cfg(test)]
 mod facade_lists;
 #[cfg(test)]
-mod facade_permissions;
-#[cfg(test)]
 mod facade_races;
 #[cfg(test)]
 mod forged_cursors;
