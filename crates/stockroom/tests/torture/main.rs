@@ -11,6 +11,8 @@ mod any;
 #[path = "../it/callers.rs"]
 mod callers;
 #[cfg(test)]
+mod canaries;
+#[cfg(test)]
 mod histories;
 #[path = "../it/history.rs"]
 mod history;
