@@ -45,7 +45,11 @@ mod founding;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod hostile_text;
+#[cfg(test)]
 mod hosts;
+#[cfg(test)]
+mod injections;
 #[cfg(test)]
 mod late_answers;
 #[cfg(test)]
