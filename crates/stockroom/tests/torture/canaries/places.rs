@@ -10,6 +10,13 @@ pub(super) struct Operation {
     fields: Vec<(String, bool)>,
 }
 
+impl Operation {
+    /// Whether something secret belongs into its body.
+    pub(super) fn takes_secrets(&self) -> bool {
+        self.fields.iter().any(|(name, _)| SECRET_FIELDS.contains(&name.as_str()))
+    }
+}
+
 /// Every operation of every document.
 pub(super) fn operations() -> Vec<Operation> {
     let documents = [
@@ -131,7 +138,7 @@ impl Request<'_> {
         }
         match place {
             Query => {
-                path += &format!("?token={secret}&access_token={secret}&password={secret}&sort={secret}")
+                path += &format!("?token={secret}&access_token={secret}&password={secret}&sort={secret}");
             }
             BehindThePath => path += &format!("/{secret}"),
             BadLine => path += &format!(" {secret}"),
