@@ -92,6 +92,17 @@ pub(super) const FORMS: &[Form] = &[
         rounds: 500,
         few: 40,
     },
+    Form {
+        name: "canaries",
+        package: "stockroom",
+        target: "torture",
+        // Its control is within: a line with each of them is noticed.
+        test: "canaries::no_secret_is_told_to_anybody",
+        controls: &["canaries::the_address_of_a_database_is_told_without_its_password"],
+        on_all: false,
+        rounds: 1_000,
+        few: 50,
+    },
 ];
 
 #[cfg(test)]

@@ -230,7 +230,7 @@ async fn dress(mut response: Response, facts: &Facts, metrics: &Metrics) -> Resp
         tracing::debug!(
             request_id = facts.id.as_str(),
             method = facts.metrics.method,
-            path = uri.path(),
+            path = told(uri.path(), &facts.metrics.route).as_str(),
             route = facts.metrics.route,
             status = response.status().as_u16(),
             took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
@@ -238,6 +238,21 @@ async fn dress(mut response: Response, facts: &Facts, metrics: &Metrics) -> Resp
         );
     }
     response
+}
+
+/// As much of a path as may be logged. People and programs put into a path what belongs into a header: of what is no
+/// word of the route, numbers alone are told.
+fn told(path: &str, route: &str) -> String {
+    let mut asked = path.split('/');
+    let parts = route.split('/').map(|part| {
+        let asked = asked.next().unwrap_or_default();
+        match part.starts_with('{') {
+            true if asked.len() <= 20 && asked.bytes().all(|byte| byte.is_ascii_digit()) => asked,
+            true => "…",
+            false => part,
+        }
+    });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 /// What a database that is away or a disk that is full has every request log.

@@ -45,6 +45,21 @@ async fn running() -> (Running, Metrics) {
     (start(finish(router(), Router::new(), &settings(), metrics.clone()), limits()).await, metrics)
 }
 
+#[test]
+fn of_a_path_words_of_the_route_and_numbers_are_logged() {
+    for (path, route, expected) in [
+        ("/healthz", "/healthz", "/healthz"),
+        ("/things/12/parts/3", "/things/{id}/parts/{part}", "/things/12/parts/3"),
+        ("/things/hush", "/things/{id}", "/things/…"),
+        ("/things/-1", "/things/{id}", "/things/…"),
+        ("/things/123456789012345678901", "/things/{id}", "/things/…"),
+        ("/files/hush/hush", "/files/{*rest}", "/files/…"),
+        ("/hush/hush", "unmatched", "unmatched"),
+    ] {
+        assert_eq!(told(path, route), expected, "{path}");
+    }
+}
+
 fn line(metrics: &Metrics, line: &str) -> bool {
     metrics.render().lines().any(|got| got == line)
 }

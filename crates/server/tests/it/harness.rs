@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::http::{HeaderMap, Method, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -120,11 +121,24 @@ impl TestApp {
 
     /// A server with these settings on an empty shop.
     pub(crate) async fn start_with(settings: Settings) -> Self {
+        Self::start_wrapped(settings, |router| router).await
+    }
+
+    /// The same with something around it that sees its requests first.
+    pub(crate) async fn start_wrapped(settings: Settings, wrap: impl FnOnce(Router) -> Router) -> Self {
         let home = Home { place: Place::new().await, secrets: tempfile::tempdir().unwrap() };
-        Self::start_in(Arc::new(home), settings).await
+        Self::start_wrapped_in(Arc::new(home), settings, wrap).await
     }
 
     async fn start_in(home: Arc<Home>, settings: Settings) -> Self {
+        Self::start_wrapped_in(home, settings, |router| router).await
+    }
+
+    async fn start_wrapped_in(
+        home: Arc<Home>,
+        settings: Settings,
+        wrap: impl FnOnce(Router) -> Router,
+    ) -> Self {
         // Databases for tests are quick, and forgetful.
         let settings = Settings { allow_unsafe_database: true, ..settings };
         let database = home.open().await;
@@ -133,7 +147,7 @@ impl TestApp {
         let secret = Secret::load_or_create(home.secrets.path()).unwrap();
         let limits = Limits::from(&settings);
         let (app, committer) = App::start(store.clone(), &secret, settings, Metrics::new()).unwrap();
-        let router = server::router::build(&app).unwrap();
+        let router = wrap(server::router::build(&app).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

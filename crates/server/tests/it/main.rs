@@ -35,8 +35,6 @@ mod events;
 #[cfg(test)]
 mod facade_lists;
 #[cfg(test)]
-mod facade_permissions;
-#[cfg(test)]
 mod facade_races;
 #[cfg(test)]
 mod forged_cursors;
@@ -47,7 +45,11 @@ mod founding;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod hostile_text;
+#[cfg(test)]
 mod hosts;
+#[cfg(test)]
+mod injections;
 #[cfg(test)]
 mod late_answers;
 #[cfg(test)]

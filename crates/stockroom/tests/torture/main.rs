@@ -9,7 +9,10 @@
 #[expect(dead_code, reason = "each crate uses a part of it")]
 mod any;
 #[path = "../it/callers.rs"]
+#[expect(dead_code, reason = "each target uses a part of it")]
 mod callers;
+#[cfg(test)]
+mod canaries;
 #[cfg(test)]
 mod histories;
 #[path = "../it/history.rs"]
