@@ -16,6 +16,10 @@ impl From<&Rejection> for Problem {
     }
 }
 
+/// What is wrong with a SKU that nobody may choose.
+const SKU_RESERVED: &str =
+    "must not have the form SKU-<number>, which is made from ids; leave it out to get one";
+
 impl Problem {
     /// The answer to a rejection. `lines` is what the request calls its list of lines; `None` when the fields of its
     /// one line stand at the top of the body.
@@ -34,10 +38,7 @@ impl Problem {
             Rejection::SkuTaken(sku) => {
                 Self::conflict(code, format!("The SKU {sku} belongs to another product."))
             }
-            Rejection::SkuReserved(_) => Self::invalid(
-                "sku",
-                "must not have the form SKU-<number>, which is made from ids; leave it out to get one",
-            ),
+            Rejection::SkuReserved(_) => Self::invalid("sku", SKU_RESERVED),
             Rejection::NameTaken(name) => Self::conflict(code, format!("Another product is called {name}.")),
             Rejection::UsernameTaken(name) => Self::conflict(code, format!("The username {name} is taken.")),
             Rejection::EmailTaken(email) => {
