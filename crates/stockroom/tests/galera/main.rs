@@ -19,6 +19,7 @@ mod follower;
 #[path = "../it/history.rs"]
 mod history;
 #[path = "../it/http.rs"]
+#[expect(dead_code, reason = "each target uses a part of it")]
 mod http;
 #[cfg(test)]
 mod kills;

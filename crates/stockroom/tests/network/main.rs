@@ -22,6 +22,7 @@ mod hang;
 #[path = "../it/history.rs"]
 mod history;
 #[path = "../it/http.rs"]
+#[expect(dead_code, reason = "each target uses a part of it")]
 mod http;
 #[cfg(test)]
 mod outage;
