@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use crate::api;
 use crate::app::{App, Failure};
 use crate::compat;
-use crate::http::problem::{FieldError, Forbidden, Problem, ProblemBody, Unavailable};
+use crate::http::problem::{FieldError, Forbidden, Misdirected, Problem, ProblemBody, Unavailable};
 use crate::http::{docs, metrics, middleware};
 use crate::request::{READ, Staff};
 
@@ -92,6 +92,7 @@ fn described() -> (Router<App>, Document) {
     api::describe(&mut document);
     docs::unfill_optional_parameters(&mut document);
     docs::tell_of_scopes(&mut document, &Forbidden::responses());
+    docs::tell_of_hosts(&mut document, &Misdirected::responses());
     let mut flow = Password::new(format!("{}/auth/login", api::PREFIX), Scopes::new());
     flow.refresh_url = None;
     let components = document.components.get_or_insert_default();

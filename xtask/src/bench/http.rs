@@ -10,21 +10,21 @@ use crate::Failure;
 
 /// An answer with its status and its JSON body, `Null` when there is none.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
 }
 
 /// The server to call, and the token to call it with.
 #[derive(Debug, Clone)]
-pub(super) struct Client {
-    pub(super) address: SocketAddr,
-    pub(super) token: Option<String>,
+pub(crate) struct Client {
+    pub(crate) address: SocketAddr,
+    pub(crate) token: Option<String>,
 }
 
 impl Client {
     /// Sends one request and reads its answer, whatever its status.
-    pub(super) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
+    pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
         let text = self
             .exchange(method, path, body)
             .map_err(|error| format!("{method} {path} on {}: {error}", self.address))?;
@@ -32,12 +32,18 @@ impl Client {
     }
 
     /// Sends one POST that must succeed, and answers with its body.
-    pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         let answer = self.call("POST", path, Some(body))?;
         if !(200..300).contains(&answer.status) {
             return Err(format!("POST {path} answered {}: {}", answer.status, answer.body));
         }
         Ok(answer.body)
+    }
+
+    /// What a path answers, read as text.
+    pub(crate) fn text(&self, path: &str) -> Result<String, Failure> {
+        let answer = self.exchange("GET", path, None);
+        answer.map_err(|error| format!("GET {path} on {}: {error}", self.address))
     }
 
     fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> std::io::Result<String> {

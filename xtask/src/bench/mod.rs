@@ -6,14 +6,14 @@
 
 mod against;
 mod disk;
-mod http;
+pub(crate) mod http;
 mod machine;
 mod network;
 mod options;
 mod reads;
 mod report;
 mod runs;
-mod server;
+pub(crate) mod server;
 pub(crate) mod table;
 mod usual;
 mod wrk;
@@ -133,7 +133,7 @@ fn executable(messages: &str, name: &str) -> Option<PathBuf> {
 }
 
 /// Where cargo builds.
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from)
 }
 

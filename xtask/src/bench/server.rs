@@ -19,27 +19,27 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running server. Dropping it ends the process, whatever else went wrong.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// From starting the process to its first 200 on `/healthz`.
     pub(super) start: Duration,
 }
 
 /// How to start a server.
-pub(super) struct Launch<'a> {
-    pub(super) binary: &'a Path,
+pub(crate) struct Launch<'a> {
+    pub(crate) binary: &'a Path,
     /// Holds the data directory and the log; it is also where the process runs.
-    pub(super) directory: &'a Path,
+    pub(crate) directory: &'a Path,
     /// The URL of the database; a file in the data directory when absent.
-    pub(super) database: Option<&'a str>,
+    pub(crate) database: Option<&'a str>,
     /// Options of `serve` besides the address and the data directory.
-    pub(super) options: &'a [&'a str],
+    pub(crate) options: &'a [&'a str],
 }
 
 impl Launch<'_> {
     /// Where the server keeps its data.
-    pub(super) fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.directory.join("data")
     }
 
@@ -61,7 +61,7 @@ impl Launch<'_> {
     }
 
     /// Starts the server on a free port and waits for its first answer.
-    pub(super) fn start(&self) -> Result<Server, Failure> {
+    pub(crate) fn start(&self) -> Result<Server, Failure> {
         let address = free_address().map_err(|error| format!("no free port: {error}"))?;
         let log = File::options()
             .create(true)
@@ -94,7 +94,7 @@ impl Launch<'_> {
 
 impl Server {
     /// A client of this server without a token.
-    pub(super) fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client { address: self.address, token: None }
     }
 

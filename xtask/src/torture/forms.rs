@@ -1,5 +1,9 @@
 //! What there is: a test, where it is, and how much of it is wanted.
 
+use super::outcome::Outcome;
+use super::schemathesis;
+use crate::Failure;
+
 /// The long form of a test.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Form {
@@ -18,6 +22,22 @@ pub(super) struct Form {
     pub(super) rounds: u64,
     pub(super) few: u64,
 }
+
+/// What is done by another program, and not by a test.
+#[derive(Debug)]
+pub(super) struct Chore {
+    /// What it is called on the command line.
+    pub(super) name: &'static str,
+    /// Does it, few rounds of it if it is quick.
+    pub(super) perform: fn(is_quick: bool) -> Result<Outcome, Failure>,
+    /// Rounds that are wanted, and with `--quick`.
+    pub(super) rounds: u64,
+    pub(super) few: u64,
+}
+
+/// Run after the forms, on SQLite.
+pub(super) const CHORES: &[Chore] =
+    &[Chore { name: "schemathesis", perform: schemathesis::perform, rounds: 10_000, few: 1_000 }];
 
 /// In the order in which they run.
 pub(super) const FORMS: &[Form] = &[

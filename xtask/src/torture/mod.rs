@@ -8,6 +8,7 @@ mod forms;
 mod options;
 mod outcome;
 mod programs;
+mod schemathesis;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ use testbed::Server;
 use crate::Failure;
 use crate::bench::table::write_table;
 use crate::suite::Database;
-use forms::Form;
+use forms::{Chore, Form};
 use options::Options;
 use outcome::Outcome;
 use programs::{Program, run_tests};
@@ -69,7 +70,7 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
         database.require()?;
     }
     let mut lines = Vec::new();
-    for database in &options.databases {
+    for database in options.databases.iter().filter(|_| !options.forms.is_empty()) {
         // Dropped, and so stopped, when the forms have run.
         let server = database.kind().map(|kind| Server::start(kind, false)).transpose()?;
         for form in options.forms.iter().filter(|form| *database == Database::Sqlite || form.on_all) {
@@ -77,9 +78,23 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
             lines.push(perform(form, *database, server.as_ref(), &program, &options)?);
         }
     }
+    if options.databases.contains(&Database::Sqlite) {
+        for chore in &options.chores {
+            lines.push(attend_to(chore, options.is_quick)?);
+        }
+    }
     println!("\n{}", Table(&lines));
     let is_met = !lines.is_empty() && lines.iter().all(Line::is_met);
     Ok(if is_met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Does what is no test.
+fn attend_to(chore: &'static Chore, is_quick: bool) -> Result<Line, Failure> {
+    let wanted = if is_quick { chore.few } else { chore.rounds };
+    println!("\nxtask: torture {}, {wanted} rounds", chore.name);
+    let started = Instant::now();
+    let outcome = (chore.perform)(is_quick)?;
+    Ok(Line { name: chore.name, database: Database::Sqlite, wanted, outcome, took: started.elapsed() })
 }
 
 /// Runs one form on one database: its controls first, then the rounds.

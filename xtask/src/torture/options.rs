@@ -1,14 +1,16 @@
 //! What `cargo xtask torture` is asked for.
 
-use super::forms::{FORMS, Form};
+use super::forms::{CHORES, Chore, FORMS, Form};
 use crate::Failure;
 use crate::suite::Database;
 
 /// The options of `cargo xtask torture`.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Options {
     /// In the order of the table of forms; all unless some are named.
     pub(super) forms: Vec<&'static Form>,
+    /// The same of what is no test.
+    pub(super) chores: Vec<&'static Chore>,
     /// All unless some are named.
     pub(super) databases: Vec<Database>,
     /// A few rounds of each, without optimisation: whether it works at all.
@@ -28,7 +30,7 @@ impl Options {
                         .ok_or_else(|| format!("'{name}' is not one of sqlite, postgres and mariadb"))?;
                     databases.push(database);
                 }
-                name if FORMS.iter().any(|form| form.name == name) => named.push(name),
+                name if all_names().any(|known| known == name) => named.push(name),
                 other => {
                     return Err(format!(
                         "torture knows --quick, --database NAME and {}, not '{other}'",
@@ -38,16 +40,21 @@ impl Options {
             }
         }
         let forms = FORMS.iter().filter(|form| named.is_empty() || named.contains(&form.name)).collect();
+        let chores = CHORES.iter().filter(|it| named.is_empty() || named.contains(&it.name)).collect();
         if databases.is_empty() {
             databases.extend(Database::ALL);
         }
-        Ok(Self { forms, databases, is_quick })
+        Ok(Self { forms, chores, databases, is_quick })
     }
+}
+
+fn all_names() -> impl Iterator<Item = &'static str> {
+    FORMS.iter().map(|form| form.name).chain(CHORES.iter().map(|it| it.name))
 }
 
 /// The names of all forms, as in a sentence.
 fn names() -> String {
-    FORMS.iter().map(|form| form.name).collect::<Vec<_>>().join(", ")
+    all_names().collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -62,9 +69,13 @@ mod tests {
     fn all_is_meant_unless_something_is_named() {
         let all = read("").expect("options");
         assert_eq!((all.forms.len(), all.databases.len(), all.is_quick), (FORMS.len(), 3, false));
+        assert_eq!(all.chores.len(), CHORES.len());
         let some = read("races kill --quick --database mariadb").expect("options");
         assert_eq!(some.forms.iter().map(|form| form.name).collect::<Vec<_>>(), ["kill", "races"]);
         assert_eq!((some.databases, some.is_quick), (vec![Database::MariaDb], true));
+        assert!(some.chores.is_empty());
+        let chore = read("schemathesis").expect("options");
+        assert_eq!((chore.forms.len(), chore.chores.len()), (0, 1));
     }
 
     #[test]

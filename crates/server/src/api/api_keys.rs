@@ -5,7 +5,8 @@
 use axum::extract::State;
 use axum::response::Response;
 use domain::{ApiKey, ApiKeyId, CreateApiKey, RevokeApiKey, Role};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -68,6 +69,7 @@ struct NewApiKey {
     role: MachineRole,
     /// What it is good for within its role. Whatever is looked at takes `read`, but for accounts and the audit log, which
     /// take `users`.
+    #[serde(deserialize_with = "few_scopes")]
     #[schema(min_items = 1, max_items = 5)]
     scopes: Vec<Scope>,
     /// How long it is good; 90 days when left out.
@@ -75,6 +77,15 @@ struct NewApiKey {
 }
 
 impl OperationBody for NewApiKey {}
+
+fn few_scopes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Scope>, D::Error> {
+    let scopes = Vec::deserialize(deserializer)?;
+    let most = domain::Scope::ALL.len();
+    if scopes.len() > most {
+        return Err(D::Error::custom(format_args!("must have at most {most} scopes")));
+    }
+    Ok(scopes)
+}
 
 /// A key, without the key itself.
 #[derive(Serialize, ToSchema)]

@@ -100,10 +100,12 @@ pub(super) fn described() -> Described {
 
 /// A product to be made.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"name": "Paper, A4", "description": "500 sheets", "stock_quantity": 40,
+    "low_stock_threshold": 10}))]
 struct NewProduct {
-    #[schema(value_type = String, min_length = 1, max_length = 200, example = "Paper, A4")]
+    #[schema(value_type = ProductName)]
     name: Checked<ProductName>,
-    #[schema(value_type = Option<String>, default = "", example = "500 sheets")]
+    #[schema(value_type = Option<Description>, default = "")]
     description: Option<Checked<Description>>,
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000_000_000_i64, default = 0, example = 40)]
     stock_quantity: Option<StockCount>,
@@ -113,10 +115,12 @@ struct NewProduct {
 
 /// Changes to a product; what is left out stays.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"name": "Paper, A4", "description": "500 sheets", "stock_quantity": 35,
+    "low_stock_threshold": 10}))]
 struct ProductChanges {
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, example = "Paper, A4")]
+    #[schema(value_type = Option<ProductName>)]
     name: Option<Checked<ProductName>>,
-    #[schema(value_type = Option<String>, example = "500 sheets")]
+    #[schema(value_type = Option<Description>)]
     description: Option<Checked<Description>>,
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000_000_000_i64, example = 35)]
     stock_quantity: Option<StockCount>,
@@ -127,8 +131,8 @@ struct ProductChanges {
 /// By how much the stock changes.
 #[derive(Deserialize, ToSchema)]
 struct StockChangeBody {
-    /// Pieces, at least 1.
-    #[schema(value_type = i64, example = 5)]
+    /// Pieces.
+    #[schema(value_type = i64, minimum = 1, maximum = 1_000_000_000_000_i64, example = 5)]
     change: Whole,
 }
 

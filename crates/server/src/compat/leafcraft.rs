@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
+use super::described::TitleStatus;
 use super::fastapi::{
     Body, Contract, Form, Holder, NoBody, PathInt, Public, StaffHolder, change_order, refusal, run,
 };
@@ -100,12 +101,13 @@ pub(super) fn described() -> Described {
 
 /// A product to be made.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"name": "Hoodie", "stock_quantity": 10, "price": 25.99}))]
 struct NewProduct {
-    #[schema(example = "Hoodie")]
+    #[schema(value_type = ProductName)]
     name: String,
-    #[schema(value_type = i64, example = 10)]
+    #[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000_000_i64, example = 10)]
     stock_quantity: Whole,
-    #[schema(value_type = f64, example = 25.99)]
+    #[schema(value_type = f64, exclusive_minimum = 0, maximum = 10_000_000_000_i64, example = 25.99)]
     price: Money,
 }
 
@@ -137,6 +139,7 @@ impl Product {
 /// An order to be placed.
 #[derive(Deserialize, ToSchema)]
 struct NewOrder {
+    #[schema(min_items = 1, max_items = 200)]
     items: Vec<NewItem>,
 }
 
@@ -157,7 +160,7 @@ struct OrderBody {
     items: Vec<ItemBody>,
     #[schema(value_type = f64, example = 1407.98)]
     total_amount: Shown,
-    #[schema(example = "Pending")]
+    #[schema(value_type = TitleStatus, example = "Pending")]
     status: String,
 }
 

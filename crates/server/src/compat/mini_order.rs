@@ -278,8 +278,7 @@ async fn list_orders(
 /// All or nothing: unless there is enough of every product, nothing is taken of any.
 #[utoipa::path(post, path = "/orders", tag = "orders", operation_id = "place_order", request_body = NewOrder,
     security(("password" = []), ("token" = [])),
-    responses((status = 201, description = "The order", body = Envelope<OrderBody>), Detail<400>, Detail<401>,
-        Detail<404>, Invalid))]
+    responses((status = 201, description = "The order", body = Envelope<OrderBody>), Detail<401>, Detail<404>, Invalid))]
 async fn place_order(
     State(app): State<App>,
     Holder(caller, _): Holder<MiniOrder, ORDERS>,
@@ -312,8 +311,7 @@ const CUSTOMS: Customs = Customs { owner_confirms: false, admits_foreign: true }
 /// Confirm an order
 #[utoipa::path(patch, path = "/orders/{order_id}/confirm", tag = "orders", operation_id = "confirm_order",
     params(("order_id" = i64, Path, example = 1)), security(("password" = []), ("token" = [])),
-    responses((status = 200, description = "Where the order stands", body = Envelope<Changed>), Detail<400>,
-        Detail<401>, Detail<403>, Detail<404>, Invalid))]
+    responses((status = 200, description = "Where it stands", body = Envelope<Changed>), Detail<401>, Detail<403>, Detail<404>, Invalid))]
 async fn confirm_order(
     State(app): State<App>,
     AdminHolder(caller, _): AdminHolder<MiniOrder, ORDERS>,
@@ -332,8 +330,7 @@ async fn confirm_order(
 /// For its owner and for administrators. Gives back the stock that the order still holds.
 #[utoipa::path(patch, path = "/orders/{order_id}/cancel", tag = "orders", operation_id = "cancel_order",
     params(("order_id" = i64, Path, example = 1)), security(("password" = []), ("token" = [])),
-    responses((status = 200, description = "Where the order stands", body = Envelope<Changed>), Detail<400>,
-        Detail<401>, Detail<403>, Detail<404>, Invalid))]
+    responses((status = 200, description = "Where it stands", body = Envelope<Changed>), Detail<401>, Detail<403>, Detail<404>, Invalid))]
 async fn cancel_order(
     State(app): State<App>,
     Holder(caller, _): Holder<MiniOrder, ORDERS>,

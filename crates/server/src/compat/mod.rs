@@ -3,6 +3,7 @@
 //! Each has a file of its own that begins with its quirks; what FastAPI did for all of them is in `fastapi`, `flaws` and
 //! `values`. They know the shop through [`crate::app`] and never each other.
 
+mod described;
 mod fastapi;
 mod flaws;
 mod inventory;
@@ -128,6 +129,7 @@ fn parts(facade: Facade) -> (Routes, OpenApi) {
     let (_, mut document) = router.split_for_parts();
     unfill_optional_parameters(&mut document);
     docs::tell_of_scopes(&mut document, &openapi::Detail::<403>::responses());
+    openapi::tell_of_the_rest(&mut document);
     document.servers = Some(vec![Server::new(facade.prefix())]);
     secure(&mut document, login.map(|path| format!("{}{path}", facade.prefix())));
     (mounted, document)

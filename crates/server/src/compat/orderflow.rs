@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
+use super::described::LowerStatus;
 use super::fastapi::{Body, Contract, NoBody, PathInt, Principal, StaffPrincipal, refusal, run};
 use super::openapi::{Detail, Invalid};
 use super::values::{Checked, Price, Quantity, Shown, StockCount, Whole};
@@ -97,8 +98,9 @@ pub(super) fn described() -> Described {
 
 /// A stock to be made.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"stock_name": "Laptop", "stock_price": 499.9, "stock_quantity": 10, "is_active": true}))]
 struct NewStock {
-    #[schema(value_type = String, min_length = 1, max_length = 200, example = "Laptop")]
+    #[schema(value_type = ProductName)]
     stock_name: Checked<ProductName>,
     #[schema(value_type = f64, minimum = 0, maximum = 10_000_000_000_i64, example = 499.9)]
     stock_price: Price,
@@ -110,8 +112,9 @@ struct NewStock {
 
 /// Changes to a stock; what is left out stays.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"stock_name": "Laptop", "stock_price": 450, "stock_quantity": 25, "is_active": true}))]
 struct StockChanges {
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, example = "Laptop")]
+    #[schema(value_type = Option<ProductName>)]
     stock_name: Option<Checked<ProductName>>,
     #[schema(value_type = Option<f64>, minimum = 0, maximum = 10_000_000_000_i64, example = 450)]
     stock_price: Option<Price>,
@@ -166,7 +169,7 @@ struct OrderLineBody {
     stock_id: i64,
     #[schema(example = 5)]
     quantity: i64,
-    #[schema(example = "pending")]
+    #[schema(value_type = LowerStatus, example = "pending")]
     status: &'static str,
     created_at: Rfc3339,
 }

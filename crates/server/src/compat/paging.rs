@@ -11,7 +11,7 @@ use crate::app::views::{Page, Start};
 #[into_params(parameter_in = Query)]
 pub(super) struct PageOf {
     /// From 1.
-    #[param(value_type = Option<i64>, minimum = 1, default = 1)]
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 1_000_000_000_000_i64, default = 1)]
     page: Option<Int<1, 1_000_000_000_000>>,
     /// Entries of a page.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 100, default = 10)]

@@ -105,6 +105,16 @@ pub(crate) fn tell_of_scopes(document: &mut OpenApi, refusals: &BTreeMap<String,
     }
 }
 
+/// Adds to every operation that looks at `Host` what it answers under a name that is not the server's.
+pub(crate) fn tell_of_hosts(document: &mut OpenApi, refusals: &BTreeMap<String, RefOr<openapi::Response>>) {
+    let about_server = |operation: &Operation| {
+        operation.operation_id.as_deref().is_some_and(|id| ["healthz", "readyz"].contains(&id))
+    };
+    for operation in operations(document).filter(|operation| !about_server(operation)) {
+        operation.responses.responses.extend(refusals.clone());
+    }
+}
+
 /// Moves the examples of optional parameters into their descriptions. Swagger UI fills its forms with examples, and
 /// whoever tries an operation twice would then repeat the example's idempotency key, or insist on its version.
 pub(crate) fn unfill_optional_parameters(document: &mut OpenApi) {

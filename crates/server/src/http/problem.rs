@@ -12,8 +12,9 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 pub use super::problem_docs::{
-    ApiKeyNotFound, BadRequest, BodyRefused, Forbidden, KeyReused, NotFound, PreconditionFailed, ProblemBody,
-    ReadProblems, TooManyRequests, Unauthenticated, Unavailable, UserNotFound, UserTaken, WriteProblems,
+    ApiKeyNotFound, BadRequest, BodyRefused, Forbidden, KeyReused, Misdirected, NotFound, PreconditionFailed,
+    ProblemBody, ReadProblems, TooManyRequests, Unauthenticated, Unavailable, UserNotFound, UserTaken,
+    WriteProblems,
 };
 
 /// What is wrong with one member of a request.

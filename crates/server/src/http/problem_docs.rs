@@ -127,6 +127,13 @@ const UNSUPPORTED_MEDIA_TYPE: Entry = (
     "The body must be application/json; see Content-Type.",
     "The body's `Content-Type` is not one that this route reads (`UNSUPPORTED_MEDIA_TYPE`).",
 );
+const MISDIRECTED: Entry = (
+    421,
+    "Misdirected Request",
+    "MISDIRECTED",
+    "This server is not known by the name in the Host header; the setting allowed_hosts lists its names.",
+    "The server is not known by the name in `Host` (`MISDIRECTED`).",
+);
 const KEY_REUSED: Entry = (
     422,
     "Unprocessable Entity",
@@ -236,6 +243,8 @@ documented! {
     PreconditionFailed: PRECONDITION_FAILED;
     /// 413 and 415, where a body is read.
     BodyRefused: PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE;
+    /// 421, which every operation may answer but those that say how the server is.
+    Misdirected: MISDIRECTED;
     /// 422, where `Idempotency-Key` is read.
     KeyReused: KEY_REUSED;
     /// 429, where attempts are limited.

@@ -5,6 +5,7 @@ use domain::{Order, OrderChanged, ProductWithStock, Status};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::compat::described::{MemberRole, UpperStatus};
 use crate::compat::paging::Pagination;
 use crate::compat::values::{
     AnyCase, Checked, Lines, Member, Price, Quantity, Secret, Shown, StockCount, Whole,
@@ -50,12 +51,14 @@ pub(super) fn failed(message: &'static str) -> Said {
 
 /// An account to be made.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"username": "customer1", "password": "1234", "role": "customer"}))]
 pub(super) struct NewUser {
-    #[schema(value_type = String, example = "customer1")]
+    #[schema(value_type = Username)]
     pub(super) username: Checked<Username>,
-    #[schema(value_type = String, format = Password, max_length = 128, example = "1234")]
+    /// How many characters it needs is a setting of the shop.
+    #[schema(value_type = String, format = Password, min_length = 1, max_length = 128, example = "1234")]
     pub(super) password: Secret,
-    #[schema(value_type = String, example = "customer")]
+    #[schema(value_type = MemberRole)]
     pub(super) role: Member,
 }
 
@@ -66,7 +69,7 @@ pub(super) struct User {
     id: i64,
     #[schema(example = "customer1")]
     pub(super) username: String,
-    #[schema(example = "customer")]
+    #[schema(value_type = MemberRole)]
     pub(super) role: &'static str,
 }
 
@@ -78,8 +81,9 @@ impl User {
 
 /// A product to be made.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"name": "Laptop", "price": 50000, "stock_quantity": 5}))]
 pub(super) struct NewProduct {
-    #[schema(value_type = String, min_length = 1, max_length = 200, example = "Laptop")]
+    #[schema(value_type = ProductName)]
     pub(super) name: Checked<ProductName>,
     #[schema(value_type = f64, minimum = 0, maximum = 10_000_000_000_i64, example = 50000)]
     pub(super) price: Price,
@@ -89,8 +93,9 @@ pub(super) struct NewProduct {
 
 /// Changes to a product; what is left out stays.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"name": "Laptop", "price": 45000, "stock_quantity": 8, "is_active": true}))]
 pub(super) struct ProductChanges {
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, example = "Laptop")]
+    #[schema(value_type = Option<ProductName>)]
     pub(super) name: Option<Checked<ProductName>>,
     #[schema(value_type = Option<f64>, minimum = 0, maximum = 10_000_000_000_i64, example = 45000)]
     pub(super) price: Option<Price>,
@@ -163,7 +168,7 @@ pub(super) struct OrderBody {
     id: i64,
     #[schema(required, example = 2)]
     customer_id: Option<i64>,
-    #[schema(example = "PENDING")]
+    #[schema(value_type = UpperStatus, example = "PENDING")]
     pub(super) status: String,
     #[schema(value_type = f64, example = 100_000)]
     total_amount: Shown,
@@ -215,7 +220,7 @@ fn spelt(status: Status) -> String {
 pub(super) struct Changed {
     #[schema(example = 1)]
     order_id: i64,
-    #[schema(example = "CONFIRMED")]
+    #[schema(value_type = UpperStatus, example = "CONFIRMED")]
     pub(super) status: String,
 }
 
@@ -224,6 +229,6 @@ pub(super) struct Changed {
 #[into_params(parameter_in = Query)]
 pub(super) struct OrderFilter {
     /// In this status, in upper or lower case.
-    #[param(value_type = Option<String>, example = "PENDING")]
+    #[param(value_type = Option<UpperStatus>, inline, example = "PENDING")]
     pub(super) status: Option<AnyCase>,
 }
