@@ -1,5 +1,9 @@
 //! What there is: a test, where it is, and how much of it is wanted.
 
+use super::outcome::Outcome;
+use super::{fuzz, mutants};
+use crate::Failure;
+
 /// The long form of a test.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Form {
@@ -94,6 +98,35 @@ pub(super) const FORMS: &[Form] = &[
     },
 ];
 
+/// What is tried with a program of others, on SQLite or no database at all.
+#[derive(Debug)]
+pub(super) struct Trial {
+    /// What it is called on the command line.
+    pub(super) name: &'static str,
+    /// Does it, or little of it, with its controls.
+    pub(super) perform: fn(is_quick: bool) -> Result<Outcome, Failure>,
+    /// What is wanted, and with `--quick`.
+    pub(super) wanted: u64,
+    pub(super) few: u64,
+}
+
+/// In the order in which they run, after all forms.
+pub(super) const TRIALS: &[Trial] = &[
+    Trial { name: "fuzz", perform: fuzz::perform, wanted: fuzz::RUNS, few: fuzz::FEW },
+    // In percent.
+    Trial {
+        name: "mutants",
+        perform: mutants::perform,
+        wanted: mutants::CAUGHT_PERCENT,
+        few: mutants::CAUGHT_PERCENT,
+    },
+];
+
+/// The names of all, in the order in which they run.
+pub(super) fn names() -> Vec<&'static str> {
+    FORMS.iter().map(|form| form.name).chain(TRIALS.iter().map(|trial| trial.name)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,8 +149,9 @@ mod tests {
 
     #[test]
     fn each_form_has_a_name_of_its_own() {
-        for (position, form) in FORMS.iter().enumerate() {
-            assert!(FORMS[..position].iter().all(|other| other.name != form.name), "{}", form.name);
+        let names = names();
+        for (position, name) in names.iter().enumerate() {
+            assert!(!names[..position].contains(name), "{name}");
         }
     }
 }

@@ -1,14 +1,16 @@
 //! What `cargo xtask torture` is asked for.
 
-use super::forms::{FORMS, Form};
+use super::forms::{FORMS, Form, TRIALS, Trial, names};
 use crate::Failure;
 use crate::suite::Database;
 
 /// The options of `cargo xtask torture`.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Options {
     /// In the order of the table of forms; all unless some are named.
     pub(super) forms: Vec<&'static Form>,
+    /// The same of trials.
+    pub(super) trials: Vec<&'static Trial>,
     /// All unless some are named.
     pub(super) databases: Vec<Database>,
     /// A few rounds of each, without optimisation: whether it works at all.
@@ -28,26 +30,25 @@ impl Options {
                         .ok_or_else(|| format!("'{name}' is not one of sqlite, postgres and mariadb"))?;
                     databases.push(database);
                 }
-                name if FORMS.iter().any(|form| form.name == name) => named.push(name),
+                name if names().contains(&name) => named.push(name),
                 other => {
                     return Err(format!(
                         "torture knows --quick, --database NAME and {}, not '{other}'",
-                        names()
+                        names().join(", ")
                     ));
                 }
             }
         }
-        let forms = FORMS.iter().filter(|form| named.is_empty() || named.contains(&form.name)).collect();
+        let is_wanted = |name| named.is_empty() || named.contains(&name);
+        let forms = FORMS.iter().filter(|form| is_wanted(form.name)).collect();
         if databases.is_empty() {
             databases.extend(Database::ALL);
         }
-        Ok(Self { forms, databases, is_quick })
+        // They know no other.
+        let is_on_sqlite = databases.contains(&Database::Sqlite);
+        let trials = TRIALS.iter().filter(|trial| is_on_sqlite && is_wanted(trial.name)).collect();
+        Ok(Self { forms, trials, databases, is_quick })
     }
-}
-
-/// The names of all forms, as in a sentence.
-fn names() -> String {
-    FORMS.iter().map(|form| form.name).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -61,10 +62,13 @@ mod tests {
     #[test]
     fn all_is_meant_unless_something_is_named() {
         let all = read("").expect("options");
-        assert_eq!((all.forms.len(), all.databases.len(), all.is_quick), (FORMS.len(), 3, false));
+        assert_eq!((all.forms.len(), all.trials.len(), all.databases.len()), (FORMS.len(), TRIALS.len(), 3));
+        assert!(!all.is_quick);
         let some = read("races kill --quick --database mariadb").expect("options");
         assert_eq!(some.forms.iter().map(|form| form.name).collect::<Vec<_>>(), ["kill", "races"]);
         assert_eq!((some.databases, some.is_quick), (vec![Database::MariaDb], true));
+        let trial = read("fuzz").expect("options");
+        assert_eq!((trial.forms.len(), trial.trials.len()), (0, 1));
     }
 
     #[test]

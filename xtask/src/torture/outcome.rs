@@ -19,6 +19,18 @@ impl Default for Outcome {
 }
 
 impl Outcome {
+    /// So many rounds were done without a finding.
+    pub(super) fn pass(&mut self, rounds: u64, found: &str) {
+        self.rounds = Some(rounds);
+        found.clone_into(&mut self.found);
+    }
+
+    /// There was a finding, or nothing that it would be worth anything to have done.
+    pub(super) fn fail(&mut self, found: &str) {
+        self.rounds = None;
+        found.clone_into(&mut self.found);
+    }
+
     /// A control that fails takes the worth from everything else.
     pub(super) fn note_control(&mut self, control: &str, said: &Said) {
         if said.code != Some(0) || !has_run(&said.text) {
