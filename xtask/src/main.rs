@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 mod bench;
+mod crates;
 mod deny;
 mod postman;
 mod process;
@@ -29,8 +30,8 @@ cargo xtask test [OPTIONS]     formatting, lints, then the tests on SQLite, Post
 cargo xtask galera [NAME]      tests on three nodes of a MariaDB Galera cluster; some minutes, so no part of `test`
 cargo xtask deny               licences and sources of dependencies, and those that nothing uses; part of `test` on CI
 cargo xtask torture [NAME...]  long forms of tests, each up to ten minutes: model, kill, sigterm, keys, races, histories,
-                               slow-clients, canaries, schemathesis; all unless some are named, on every database where that
-                               matters
+                               slow-clients, power, inject, canaries, fuzz, schemathesis, mutants; all unless some are
+                               named, on every database where that matters
     --quick                    a few rounds of each, without optimisation
     --database NAME            on sqlite, postgres or mariadb alone; may be repeated
 cargo xtask bench [OPTIONS]    measures the release server with wrk and prints a table

@@ -1,7 +1,7 @@
 //! What there is: a test, where it is, and how much of it is wanted.
 
 use super::outcome::Outcome;
-use super::schemathesis;
+use super::{fuzz, mutants, schemathesis};
 use crate::Failure;
 
 /// The long form of a test.
@@ -22,22 +22,6 @@ pub(super) struct Form {
     pub(super) rounds: u64,
     pub(super) few: u64,
 }
-
-/// What is done by another program, and not by a test.
-#[derive(Debug)]
-pub(super) struct Chore {
-    /// What it is called on the command line.
-    pub(super) name: &'static str,
-    /// Does it, few rounds of it if it is quick.
-    pub(super) perform: fn(is_quick: bool) -> Result<Outcome, Failure>,
-    /// Rounds that are wanted, and with `--quick`.
-    pub(super) rounds: u64,
-    pub(super) few: u64,
-}
-
-/// Run after the forms, on SQLite.
-pub(super) const CHORES: &[Chore] =
-    &[Chore { name: "schemathesis", perform: schemathesis::perform, rounds: 10_000, few: 1_000 }];
 
 /// In the order in which they run.
 pub(super) const FORMS: &[Form] = &[
@@ -113,6 +97,27 @@ pub(super) const FORMS: &[Form] = &[
         few: 40,
     },
     Form {
+        name: "power",
+        package: "stockroom",
+        target: "it",
+        test: "sqlite_only::power::what_was_answered_survives_power_cuts",
+        controls: &["sqlite_only::power::a_server_that_does_not_sync_loses_what_it_answered"],
+        on_all: false,
+        rounds: 300,
+        few: 4,
+    },
+    Form {
+        name: "inject",
+        package: "stockroom",
+        target: "it",
+        test: "sqlite_only::inject::a_write_or_sync_that_fails_is_never_answered_as_done",
+        controls: &["sqlite_only::inject::a_write_that_was_not_done_is_noticed"],
+        on_all: false,
+        // With any number it goes through all calls that there are, which are more than these.
+        rounds: 500,
+        few: 500,
+    },
+    Form {
         name: "canaries",
         package: "stockroom",
         target: "torture",
@@ -125,6 +130,36 @@ pub(super) const FORMS: &[Form] = &[
     },
 ];
 
+/// What is tried with a program of others, on SQLite or no database at all.
+#[derive(Debug)]
+pub(super) struct Trial {
+    /// What it is called on the command line.
+    pub(super) name: &'static str,
+    /// Does it, or little of it, with its controls.
+    pub(super) perform: fn(is_quick: bool) -> Result<Outcome, Failure>,
+    /// What is wanted, and with `--quick`.
+    pub(super) wanted: u64,
+    pub(super) few: u64,
+}
+
+/// In the order in which they run, after all forms.
+pub(super) const TRIALS: &[Trial] = &[
+    Trial { name: "fuzz", perform: fuzz::perform, wanted: fuzz::RUNS, few: fuzz::FEW },
+    Trial { name: "schemathesis", perform: schemathesis::perform, wanted: 10_000, few: 1_000 },
+    // In percent.
+    Trial {
+        name: "mutants",
+        perform: mutants::perform,
+        wanted: mutants::CAUGHT_PERCENT,
+        few: mutants::CAUGHT_PERCENT,
+    },
+];
+
+/// The names of all, in the order in which they run.
+pub(super) fn names() -> Vec<&'static str> {
+    FORMS.iter().map(|form| form.name).chain(TRIALS.iter().map(|trial| trial.name)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,22 +168,26 @@ mod tests {
     fn each_form_names_tests_that_exist() {
         for form in FORMS {
             for test in [form.test].iter().chain(form.controls) {
-                let function = test.rsplit("::").next().unwrap_or(test);
-                let module = test.split("::").next().unwrap_or(test);
+                let (modules, function) = test.rsplit_once("::").unwrap_or(("", test));
                 let folder = crate::root().join(format!("crates/{}/tests/{}", form.package, form.target));
-                let files =
-                    [format!("{module}.rs"), format!("{module}/mod.rs")].map(|file| folder.join(file));
-                let text =
-                    files.iter().find_map(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
-                assert!(text.contains(&format!("fn {function}()")), "{test} of {}", form.name);
+                // The last modules may stand within the file of another one.
+                let modules: Vec<_> = modules.split("::").collect();
+                let is_there = (1..=modules.len()).any(|depth| {
+                    let module = modules[..depth].join("/");
+                    let files = [format!("{module}.rs"), format!("{module}/mod.rs")];
+                    let texts = files.iter().map(|file| std::fs::read_to_string(folder.join(file)));
+                    texts.flatten().any(|text| text.contains(&format!("fn {function}()")))
+                });
+                assert!(is_there, "{test} of {}", form.name);
             }
         }
     }
 
     #[test]
     fn each_form_has_a_name_of_its_own() {
-        for (position, form) in FORMS.iter().enumerate() {
-            assert!(FORMS[..position].iter().all(|other| other.name != form.name), "{}", form.name);
+        let names = names();
+        for (position, name) in names.iter().enumerate() {
+            assert!(!names[..position].contains(name), "{name}");
         }
     }
 }

@@ -2,9 +2,12 @@
 //! another, and a table of what was wanted and what was done.
 //!
 //! Each is a test that takes its number of rounds from the environment and tells in one line what it has done. It finds
-//! what it looks for by failing; its controls, which prove that it would, are tests beside it and run first.
+//! what it looks for by failing; its controls, which prove that it would, are tests beside it and run first. What programs
+//! of others try is listed beside them as trials.
 
 mod forms;
+mod fuzz;
+mod mutants;
 mod options;
 mod outcome;
 mod programs;
@@ -19,7 +22,7 @@ use testbed::Server;
 use crate::Failure;
 use crate::bench::table::write_table;
 use crate::suite::Database;
-use forms::{Chore, Form};
+use forms::{Form, Trial};
 use options::Options;
 use outcome::Outcome;
 use programs::{Program, run_tests};
@@ -66,11 +69,13 @@ impl fmt::Display for Table<'_> {
 /// Runs the forms that are named, or all, and fails when one of them is not met.
 pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
     let options = Options::read(args)?;
-    for database in &options.databases {
+    // Trials need no server.
+    let databases = if options.forms.is_empty() { &[][..] } else { &options.databases };
+    for database in databases {
         database.require()?;
     }
     let mut lines = Vec::new();
-    for database in options.databases.iter().filter(|_| !options.forms.is_empty()) {
+    for database in databases {
         // Dropped, and so stopped, when the forms have run.
         let server = database.kind().map(|kind| Server::start(kind, false)).transpose()?;
         for form in options.forms.iter().filter(|form| *database == Database::Sqlite || form.on_all) {
@@ -78,23 +83,12 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
             lines.push(perform(form, *database, server.as_ref(), &program, &options)?);
         }
     }
-    if options.databases.contains(&Database::Sqlite) {
-        for chore in &options.chores {
-            lines.push(attend_to(chore, options.is_quick)?);
-        }
+    for trial in &options.trials {
+        lines.push(attempt(trial, &options)?);
     }
     println!("\n{}", Table(&lines));
     let is_met = !lines.is_empty() && lines.iter().all(Line::is_met);
     Ok(if is_met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Does what is no test.
-fn attend_to(chore: &'static Chore, is_quick: bool) -> Result<Line, Failure> {
-    let wanted = if is_quick { chore.few } else { chore.rounds };
-    println!("\nxtask: torture {}, {wanted} rounds", chore.name);
-    let started = Instant::now();
-    let outcome = (chore.perform)(is_quick)?;
-    Ok(Line { name: chore.name, database: Database::Sqlite, wanted, outcome, took: started.elapsed() })
 }
 
 /// Runs one form on one database: its controls first, then the rounds.
@@ -121,4 +115,13 @@ fn perform(
     let said = run_tests(program, form.test, Some(wanted), url.as_deref(), left)?;
     outcome.note(form.name, &said);
     Ok(Line { name: form.name, database, wanted, outcome, took: started.elapsed() })
+}
+
+/// Has a program of others try something.
+fn attempt(trial: &'static Trial, options: &Options) -> Result<Line, Failure> {
+    let wanted = if options.is_quick { trial.few } else { trial.wanted };
+    println!("\nxtask: torture {}, {wanted} wanted", trial.name);
+    let started = Instant::now();
+    let outcome = (trial.perform)(options.is_quick)?;
+    Ok(Line { name: trial.name, database: Database::Sqlite, wanted, outcome, took: started.elapsed() })
 }

@@ -1,6 +1,6 @@
 //! What `cargo xtask torture` is asked for.
 
-use super::forms::{CHORES, Chore, FORMS, Form};
+use super::forms::{FORMS, Form, TRIALS, Trial, names};
 use crate::Failure;
 use crate::suite::Database;
 
@@ -9,8 +9,8 @@ use crate::suite::Database;
 pub(super) struct Options {
     /// In the order of the table of forms; all unless some are named.
     pub(super) forms: Vec<&'static Form>,
-    /// The same of what is no test.
-    pub(super) chores: Vec<&'static Chore>,
+    /// The same of trials.
+    pub(super) trials: Vec<&'static Trial>,
     /// All unless some are named.
     pub(super) databases: Vec<Database>,
     /// A few rounds of each, without optimisation: whether it works at all.
@@ -30,31 +30,25 @@ impl Options {
                         .ok_or_else(|| format!("'{name}' is not one of sqlite, postgres and mariadb"))?;
                     databases.push(database);
                 }
-                name if all_names().any(|known| known == name) => named.push(name),
+                name if names().contains(&name) => named.push(name),
                 other => {
                     return Err(format!(
                         "torture knows --quick, --database NAME and {}, not '{other}'",
-                        names()
+                        names().join(", ")
                     ));
                 }
             }
         }
-        let forms = FORMS.iter().filter(|form| named.is_empty() || named.contains(&form.name)).collect();
-        let chores = CHORES.iter().filter(|it| named.is_empty() || named.contains(&it.name)).collect();
+        let is_wanted = |name| named.is_empty() || named.contains(&name);
+        let forms = FORMS.iter().filter(|form| is_wanted(form.name)).collect();
         if databases.is_empty() {
             databases.extend(Database::ALL);
         }
-        Ok(Self { forms, chores, databases, is_quick })
+        // They know no other.
+        let is_on_sqlite = databases.contains(&Database::Sqlite);
+        let trials = TRIALS.iter().filter(|trial| is_on_sqlite && is_wanted(trial.name)).collect();
+        Ok(Self { forms, trials, databases, is_quick })
     }
-}
-
-fn all_names() -> impl Iterator<Item = &'static str> {
-    FORMS.iter().map(|form| form.name).chain(CHORES.iter().map(|it| it.name))
-}
-
-/// The names of all forms, as in a sentence.
-fn names() -> String {
-    all_names().collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -68,14 +62,13 @@ mod tests {
     #[test]
     fn all_is_meant_unless_something_is_named() {
         let all = read("").expect("options");
-        assert_eq!((all.forms.len(), all.databases.len(), all.is_quick), (FORMS.len(), 3, false));
-        assert_eq!(all.chores.len(), CHORES.len());
+        assert_eq!((all.forms.len(), all.trials.len(), all.databases.len()), (FORMS.len(), TRIALS.len(), 3));
+        assert!(!all.is_quick);
         let some = read("races kill --quick --database mariadb").expect("options");
         assert_eq!(some.forms.iter().map(|form| form.name).collect::<Vec<_>>(), ["kill", "races"]);
         assert_eq!((some.databases, some.is_quick), (vec![Database::MariaDb], true));
-        assert!(some.chores.is_empty());
-        let chore = read("schemathesis").expect("options");
-        assert_eq!((chore.forms.len(), chore.chores.len()), (0, 1));
+        let trial = read("fuzz").expect("options");
+        assert_eq!((trial.forms.len(), trial.trials.len()), (0, 1));
     }
 
     #[test]

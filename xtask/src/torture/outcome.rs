@@ -19,13 +19,13 @@ impl Default for Outcome {
 }
 
 impl Outcome {
-    /// All rounds were done, and this is what they came to.
-    pub(super) fn succeed(&mut self, rounds: u64, found: &str) {
+    /// So many rounds were done without a finding.
+    pub(super) fn pass(&mut self, rounds: u64, found: &str) {
         self.rounds = Some(rounds);
         found.clone_into(&mut self.found);
     }
 
-    /// It does not count, and this is why.
+    /// There was a finding, or nothing that it would be worth anything to have done.
     pub(super) fn fail(&mut self, found: &str) {
         self.rounds = None;
         found.clone_into(&mut self.found);

@@ -168,6 +168,11 @@ macro_rules! any_command {
             pub(crate) const fn name(&self) -> &'static str {
                 match self { $(Self::$name(_) => stringify!($name)),+ }
             }
+
+            /// What the audit log calls it.
+            pub(crate) fn word(&self) -> &'static str {
+                match self { $(Self::$name(command) => command.word()),+ }
+            }
         }
 
         $(impl From<$name> for Any {

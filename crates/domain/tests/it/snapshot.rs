@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use domain::{
-    Action, Actor, Change, CreateProduct, CreateUser, DeleteProduct, Keys, ProductId, Rejection,
-    RestoreProduct, Role, Snapshot, UpdateProduct, UpdateUser, UserId,
+    Action, Actor, ApiKeyId, Change, CreateProduct, CreateUser, DeleteProduct, Keys, NoteApiKeyUse,
+    ProductId, Rejection, RestoreProduct, RevokeApiKey, Role, Snapshot, UpdateProduct, UpdateUser, UserId,
 };
 
 use crate::any::Any;
+use crate::commands::api_keys::new_key;
 use crate::commands::{
-    APPLE, CLEO, OLD, PEAR, STAFF, UNKNOWN, account, act, amend, edit, order, product, shop,
+    ADMIN, APPLE, CLEO, OLD, PEAR, STAFF, UNKNOWN, account, act, amend, edit, order, product, shop,
 };
 
 /// Decides the commands as one batch: the codes of the refusals, or `ok`.
@@ -149,4 +150,28 @@ fn somebody_stays_in_charge() {
         (Actor::SYSTEM, account("eve", Some(Role::Admin)).into(), "ok"),
         (Actor::SYSTEM, role(2, Role::Staff), "ok"),
     ]);
+}
+
+#[test]
+fn keys_end_with_the_rights_of_who_made_them() {
+    let sam = Actor { role: Role::Admin, ..STAFF };
+    let used = |id, at_us| Any::from(NoteApiKeyUse { id: ApiKeyId(id), at_us });
+    let snapshot = check(&[
+        (Actor::SYSTEM, UpdateUser { role: Some(Role::Admin), ..amend(2) }.into(), "ok"),
+        (ADMIN, new_key().into(), "ok"),
+        (sam, new_key().into(), "ok"),
+        (sam, new_key().into(), "ok"),
+        (ADMIN, RevokeApiKey { id: ApiKeyId(4) }.into(), "API_KEY_NOT_FOUND"),
+        // The later use counts, whichever is noted last.
+        (Actor::SYSTEM, used(1, 5), "ok"),
+        (Actor::SYSTEM, used(1, 3), "ok"),
+        (Actor::SYSTEM, used(9, 3), "ok"),
+        (Actor::SYSTEM, UpdateUser { role: Some(Role::Customer), ..amend(2) }.into(), "ok"),
+    ]);
+    let key = |id| snapshot.api_key(ApiKeyId(id)).map(|key| (key.revoked_at_us, key.last_used_at_us));
+    assert_eq!(
+        (key(1), key(2), key(3)),
+        (Some((None, Some(5))), Some((Some(0), None)), Some((Some(0), None)))
+    );
+    assert_eq!(snapshot.next.api_key, 4);
 }

@@ -146,7 +146,7 @@ fn judge(outcome: &mut Outcome, tallies: &[Tally], shop: &Shop) {
     if failures > 0 || faults > 0 {
         outcome.fail(&format!("{failures} violations, {faults} x 5xx, see above"));
     } else {
-        outcome.succeed(cases, "0 violations, 0 x 5xx");
+        outcome.pass(cases, "0 violations, 0 x 5xx");
     }
 }
 

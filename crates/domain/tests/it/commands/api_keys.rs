@@ -13,7 +13,7 @@ const ROBOT: Actor = Actor { user_id: None, role: Role::Admin, key: Some(ApiKeyI
 const MACHINE: Rejection = Rejection::Forbidden(Denial::Machine);
 const ROLE: Rejection = Rejection::Forbidden(Denial::Role);
 
-fn new_key() -> CreateApiKey {
+pub(crate) fn new_key() -> CreateApiKey {
     let scopes = vec![Scope::Stock, Scope::Read, Scope::Stock];
     CreateApiKey { name: "till".to_owned(), digest: "d".to_owned(), role: Role::Staff, scopes, life_days: 90 }
 }

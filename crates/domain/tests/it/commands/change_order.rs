@@ -2,7 +2,7 @@
 
 use domain::{
     Action, Actor, AllocateAt, ChangeOrder, Customs, DeleteProduct, Denial, Goal, OrderId, PlaceOrder,
-    ProductId, Rejection, Shortage, Status,
+    ProductId, Rejection, Shortage, Status, UpdateProduct,
 };
 
 use super::{ADMIN, ANONYMOUS, APPLE, CLEO, CYD, PEAR, STAFF, act, do_as, edit, order, product, shop};
@@ -142,7 +142,7 @@ fn late_orders_may_come_too_late() {
 fn late_orders_outlive_the_sale() {
     let mut shop = ordered(AllocateAt::Confirmation);
     do_as(&mut shop, STAFF, DeleteProduct { product_id: APPLE, if_version: None });
-    do_as(&mut shop, STAFF, domain::UpdateProduct { is_active: Some(false), ..edit(PEAR) });
+    do_as(&mut shop, STAFF, UpdateProduct { is_active: Some(false), ..edit(PEAR) });
     check(
         &shop,
         STAFF,
@@ -186,6 +186,17 @@ fn accepting_notices_low_stock_and_the_last_piece() {
         Ok("order 2 v3 cancelled late for 3: 5xpear@250, 5 for 1250c
             stock 2 released +0 -5 = 5/0 order 2
             order_cancelled order=2 from=confirmed released=5"),
+    );
+    // Nor is it taken off again where people have said so: there was none before, either.
+    let mut on_sale = shop;
+    do_as(&mut on_sale, STAFF, UpdateProduct { is_active: Some(true), ..edit(PEAR) });
+    check(
+        &on_sale,
+        STAFF,
+        act(2, Ship),
+        Ok("order 2 v3 shipped late for 3: 5xpear@250, 5 for 1250c
+            stock 2 shipped -5 -5 = 0/0 order 2
+            order_shipped order=2"),
     );
 }
 

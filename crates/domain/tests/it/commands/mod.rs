@@ -4,7 +4,7 @@
 //! its own, since [`Shop::apply`] insists that its line in the ledger tells all of it.
 
 mod adjust_stock;
-mod api_keys;
+pub(crate) mod api_keys;
 mod change_order;
 mod create_product;
 mod create_user;

@@ -127,6 +127,7 @@ fn cut_again_and_again(disk: &Disk, seed: u64, count: usize, sabotage: Option<&P
 
 #[test]
 fn what_was_answered_survives_power_cuts() {
+    let mut total = 0;
     for (nth, kind) in ["ext4", "xfs"].into_iter().enumerate() {
         let Some(disk) = Disk::new(kind, 512) else { continue };
         let began = Instant::now();
@@ -134,7 +135,9 @@ fn what_was_answered_survives_power_cuts() {
         println!("{kind}: {cuts:?}, {:?}", began.elapsed());
         assert!(cuts.findings.is_empty(), "{:#?}", cuts.findings);
         assert!(cuts.answered > cuts.cuts, "hardly any load");
+        total += cuts.cuts;
     }
+    println!("torture power: {total} cuts, 0 lost, 0 corrupt");
 }
 
 /// The control: syncs that are answered and not done, as with `synchronous = OFF`, or with NORMAL between two checkpoints.
