@@ -15,6 +15,13 @@ use options::Options;
 const C_COMPILER: Tool =
     Tool { program: "cc", purpose: "the bundled SQLite is compiled from C", packages: &["gcc", "libc6-dev"] };
 
+/// What tests of a bad disk need: they make system calls fail, and cut the power of file systems of their own.
+const BAD_DISK: [Tool; 3] = [
+    Tool { program: "strace", purpose: "tests make system calls fail", packages: &["strace"] },
+    Tool { program: "mkfs.ext4", purpose: "tests cut the power of a disk", packages: &["e2fsprogs"] },
+    Tool { program: "mkfs.xfs", purpose: "tests cut the power of a disk", packages: &["xfsprogs"] },
+];
+
 /// A check that comes before the tests.
 struct Lint {
     subcommand: &'static str,
@@ -68,6 +75,14 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
                 complaints.push(left_out(*database, &missing));
             }
             Err(missing) => eprintln!("xtask: {}", left_out(*database, &missing)),
+        }
+    }
+    for tool in BAD_DISK.iter().filter(|_| databases.contains(&Database::Sqlite)) {
+        match require(tool) {
+            Err(missing) if strict => complaints.push(missing),
+            // The tests say so themselves, and leave themselves out.
+            Err(missing) => eprintln!("xtask: {missing}"),
+            Ok(()) => {}
         }
     }
     for complaint in &complaints {
