@@ -91,7 +91,7 @@ async fn who_is_not_let_in_is_told_at_once() {
     }
     let mut transaction = guest.begin().await.unwrap();
     let counters = transaction.query("SELECT name FROM counters {for update}", &[]).await.unwrap();
-    assert_eq!(counters.len(), 6);
+    assert_eq!(counters.len(), 8);
 }
 
 /// An authority and what it has issued.
