@@ -27,14 +27,14 @@ pub struct Caller {
     pub actor: Actor,
     /// The request.
     pub request_id: RequestId,
-    /// The address that it comes from, in words, also for the audit log.
-    pub source: Arc<str>,
+    /// Where it comes from.
+    pub source: Source,
 }
 
 impl Caller {
     fn new(actor: Actor, parts: &Parts, app: &App) -> Self {
         let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::new);
-        let source = Source::of(parts, &app.settings().trusted_proxies).text();
+        let source = Source::of(parts, &app.settings().trusted_proxies);
         Self { actor, request_id, source }
     }
 
@@ -45,7 +45,7 @@ impl Caller {
             actor: self.actor,
             now_us: clock::now_us(),
             request_id: Arc::from(self.request_id.as_str()),
-            source: Some(Arc::clone(&self.source)),
+            source: Some(self.source.text()),
         }
     }
 
