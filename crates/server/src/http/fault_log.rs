@@ -13,7 +13,7 @@ const MOST: u32 = 20;
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// Counts the lines of the current window.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct FaultLog(Mutex<Option<Window>>);
 
 #[derive(Debug)]
@@ -33,10 +33,6 @@ pub(super) enum Room {
 }
 
 impl FaultLog {
-    pub(super) const fn new() -> Self {
-        Self(Mutex::new(None))
-    }
-
     /// Asks for room for one more line.
     pub(super) fn room(&self, now: Instant) -> Room {
         let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +60,7 @@ mod tests {
 
     #[test]
     fn lines_are_bounded_and_what_was_left_out_is_told() {
-        let log = FaultLog::new();
+        let log = FaultLog::default();
         let start = clock::monotonic();
         for _ in 0..MOST {
             assert_eq!(log.room(start), Room::For(0));

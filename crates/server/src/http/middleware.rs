@@ -55,6 +55,7 @@ pub fn finish(router: Router, facades: Router, settings: &Settings, metrics: Met
         request_timeout: settings.request_timeout,
         max_body_bytes: settings.max_body_bytes,
         hosts: Hosts::from(settings),
+        outages: FaultLog::default(),
     });
     let enclosed = |router: Router, voice: Voice| {
         let shell = Arc::clone(&shell);
@@ -79,6 +80,8 @@ struct Shell {
     request_timeout: Duration,
     max_body_bytes: usize,
     hosts: Hosts,
+    /// What a database that is away or a disk that is full has every request log.
+    outages: FaultLog,
 }
 
 /// One handler with its metrics, which are found at its first request.
@@ -143,7 +146,7 @@ fn enclose(
                 Ok(answer) => settle(answer, facts.started + endpoint.shell.request_timeout).await,
                 Err(problem) => turn_away(problem),
             };
-            Ok(dress(response, &facts, &endpoint.shell.metrics).await)
+            Ok(dress(response, &facts, &endpoint.shell).await)
         }
     })
 }
@@ -202,19 +205,19 @@ fn words(panic: &(dyn Any + Send)) -> &str {
 }
 
 /// Completes, counts and logs an answer.
-async fn dress(mut response: Response, facts: &Facts, metrics: &Metrics) -> Response {
+async fn dress(mut response: Response, facts: &Facts, shell: &Shell) -> Response {
     if let Some(problem) = response.extensions_mut().remove::<Rendered>() {
         *response.body_mut() = Body::from(match facts.voice {
             Voice::Problems => problem.with_request_id(facts.id.as_str()),
             Voice::Details => problem.detail().into_bytes(),
         });
         if problem.overloaded || !response.status().is_server_error() {
-            metrics.count_refusal(problem.code);
+            shell.metrics.count_refusal(problem.code);
         } else {
-            log_fault(&response, facts, Some(&problem));
+            log_fault(&response, facts, Some(&problem), &shell.outages);
         }
     } else if response.status().is_server_error() {
-        log_fault(&response, facts, None);
+        log_fault(&response, facts, None, &shell.outages);
     }
     if facts.voice == Voice::Details && !response.status().is_success() {
         let headers = response.headers_mut();
@@ -255,14 +258,11 @@ fn told(path: &str, route: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// What a database that is away or a disk that is full has every request log.
-static OUTAGES: FaultLog = FaultLog::new();
-
 /// The one log line of a fault. Overload is none: it is counted, for logging it would add to it. Faults that all requests have
 /// in common are bounded; one of ours is always told.
-fn log_fault(response: &Response, facts: &Facts, problem: Option<&Rendered>) {
+fn log_fault(response: &Response, facts: &Facts, problem: Option<&Rendered>, outages: &FaultLog) {
     if response.status() != StatusCode::INTERNAL_SERVER_ERROR {
-        match OUTAGES.room(clock::monotonic()) {
+        match outages.room(clock::monotonic()) {
             Room::None => return,
             Room::For(0) => {}
             Room::For(left_out) => {
