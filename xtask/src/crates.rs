@@ -9,7 +9,8 @@ use crate::process::{answer, cargo, exit_code};
 pub(crate) struct Program {
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
-    /// What its `--version` answers.
+    /// What it is asked for its version, and answers.
+    pub(crate) ask: &'static [&'static str],
     pub(crate) answer: &'static str,
     /// The task that brings it.
     pub(crate) task: &'static str,
@@ -42,7 +43,7 @@ impl Program {
     }
 
     fn is(&self, place: &Path) -> bool {
-        place.to_str().and_then(|place| answer(place, &["--version"])).as_deref() == Some(self.answer)
+        place.to_str().and_then(|place| answer(place, self.ask)).as_deref() == Some(self.answer)
     }
 }
 
@@ -60,6 +61,7 @@ mod tests {
         let absent = Program {
             name: "cargo-no-such-thing",
             version: "1.2.3",
+            ask: &["--version"],
             answer: "1.2.3",
             task: "cargo xtask deny",
         };
@@ -69,7 +71,7 @@ mod tests {
 
     #[test]
     fn an_older_one_is_not_taken() {
-        let echo = |answer| Program { name: "echo", version: "1", answer, task: "" };
+        let echo = |answer| Program { name: "echo", version: "1", ask: &["--version"], answer, task: "" };
         assert!(!echo("cargo-deny 0.1.0").is(Path::new("echo")));
     }
 }

@@ -18,6 +18,7 @@ const CHECKS: [Check; 2] = [
         program: Program {
             name: "cargo-deny",
             version: "0.20.2",
+            ask: &["--version"],
             answer: "cargo-deny 0.20.2",
             task: "cargo xtask deny",
         },
@@ -29,6 +30,7 @@ const CHECKS: [Check; 2] = [
         program: Program {
             name: "cargo-machete",
             version: "0.9.2",
+            ask: &["--version"],
             answer: "0.9.2",
             task: "cargo xtask deny",
         },

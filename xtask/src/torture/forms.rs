@@ -28,7 +28,7 @@ pub(super) const FORMS: &[Form] = &[
     Form {
         name: "model",
         package: "domain",
-        target: "it",
+        target: "plays",
         test: "exhaustive::whatever_happens_all_promises_are_kept",
         controls: &["exhaustive::wrong_servers_and_wrong_rules_are_found"],
         on_all: false,

@@ -21,6 +21,7 @@ use crate::process::{answer, exit_code};
 const CARGO_FUZZ: Program = Program {
     name: "cargo-fuzz",
     version: "0.13.2",
+    ask: &["--version"],
     answer: "cargo-fuzz 0.13.2",
     task: "cargo xtask torture fuzz",
 };

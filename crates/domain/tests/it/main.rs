@@ -1,10 +1,8 @@
-//! The rules, one table a command, and random play under the eyes of a second model.
+//! The rules, one table a command.
 
 mod any;
-mod auditor;
 mod commands;
 mod draft;
-mod exhaustive;
 mod shop;
 mod snapshot;
 mod words;

@@ -6,9 +6,9 @@
 
 mod asks;
 mod lists;
-#[path = "../../../../domain/tests/it/auditor/model.rs"]
+#[path = "../../../../domain/tests/plays/auditor/model.rs"]
 mod model;
-#[path = "../../../../domain/tests/it/auditor/people.rs"]
+#[path = "../../../../domain/tests/plays/auditor/people.rs"]
 mod people;
 mod referee;
 mod shows;
