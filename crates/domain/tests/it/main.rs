@@ -1,5 +1,6 @@
 //! The rules, one table a command.
 
+mod actors;
 mod any;
 mod commands;
 mod draft;
