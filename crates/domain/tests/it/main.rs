@@ -4,6 +4,7 @@ mod actors;
 mod any;
 mod commands;
 mod draft;
+mod holds;
 mod shop;
 mod snapshot;
 mod words;

@@ -80,7 +80,7 @@ fn names_change_hands() {
         (CLEO, CreateUser { email: Some("e@y".to_owned()), ..account("EVE", None) }.into(), "USERNAME_TAKEN"),
     ]);
     assert_eq!(snapshot.email_owner("cleo@x"), Some(UserId(2)));
-    assert_eq!(snapshot.census().users, 6);
+    assert_eq!((snapshot.census().users, snapshot.next.user), (6, 7));
 }
 
 #[test]
@@ -174,4 +174,36 @@ fn keys_end_with_the_rights_of_who_made_them() {
         (Some((None, Some(5))), Some((Some(0), None)), Some((Some(0), None)))
     );
     assert_eq!(snapshot.next.api_key, 4);
+}
+
+#[test]
+fn keys_of_two_commands_are_the_keys_of_both() {
+    let yes = Keys { census: true, currency: true, secret_mark: true, ..Keys::default() };
+    let no = Keys::default();
+    for (first, second, both) in [(&no, &no, &no), (&no, &yes, &yes), (&yes, &no, &yes), (&yes, &yes, &yes)] {
+        let mut keys = first.clone();
+        keys.absorb(second.clone());
+        assert_eq!(keys, *both, "{first:?} and {second:?}");
+    }
+    let of = |id: i64| Keys {
+        users: vec![UserId(id)],
+        products: vec![ProductId(id)],
+        orders: vec![domain::OrderId(id)],
+        skus: vec![id.to_string()],
+        names: vec![id.to_string()],
+        usernames: vec![id.to_string()],
+        emails: vec![id.to_string()],
+        references: vec![ProductId(id)],
+        holds: vec![UserId(id)],
+        api_keys: vec![ApiKeyId(id)],
+        ..Keys::default()
+    };
+    let mut keys = of(1);
+    keys.absorb(of(2));
+    let ids = keys.users.iter().chain(&keys.holds).map(|id| id.0);
+    let ids = ids.chain(keys.products.iter().chain(&keys.references).map(|id| id.0));
+    let ids = ids.chain(keys.orders.iter().map(|id| id.0)).chain(keys.api_keys.iter().map(|id| id.0));
+    assert_eq!(ids.collect::<Vec<_>>(), [1, 2].repeat(6));
+    let texts = [keys.skus, keys.names, keys.usernames, keys.emails];
+    assert_eq!(texts, [["1", "2"]; 4].map(|pair| pair.map(str::to_owned).to_vec()));
 }
