@@ -27,9 +27,9 @@ fn is_generated_form(sku: &str) -> bool {
         .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn require_free_sku(snapshot: &Snapshot, sku: &str, owner: Option<ProductId>) -> Result<(), Rejection> {
+/// A product that keeps its SKU does not ask for it.
+fn require_free_sku(snapshot: &Snapshot, sku: &str) -> Result<(), Rejection> {
     match snapshot.sku_owner(sku) {
-        Some(other) if Some(other) == owner => Ok(()),
         Some(_) => Err(Rejection::SkuTaken(sku.to_owned())),
         None if is_generated_form(sku) => Err(Rejection::SkuReserved(sku.to_owned())),
         None => Ok(()),
@@ -124,7 +124,7 @@ impl Command for CreateProduct {
             return Err(Rejection::NameTaken(self.name.clone()));
         }
         if let Some(sku) = &self.sku {
-            require_free_sku(snapshot, sku, None)?;
+            require_free_sku(snapshot, sku)?;
         }
         let mut draft = Draft::new(snapshot, context);
         let id = ProductId(snapshot.next.product);
@@ -199,7 +199,7 @@ impl Command for UpdateProduct {
         require_staff(context)?;
         let before = editable(snapshot, self.product_id, self.if_version)?;
         if let Some(sku) = self.sku.as_ref().filter(|sku| **sku != before.sku) {
-            require_free_sku(snapshot, sku, Some(before.id))?;
+            require_free_sku(snapshot, sku)?;
         }
         let mut after = self.merged(before)?;
         let mut draft = Draft::new(snapshot, context);

@@ -5,10 +5,10 @@ use domain::{
     Rejection, Status,
 };
 
-use super::{APPLE, CLEO, CYD, PEAR, STAFF, act, check, do_as, order, shop};
+use super::{APPLE, BEFORE_US, CLEO, CYD, NOW_US, PEAR, STAFF, act, check, do_as, order, shop};
 use crate::shop::Shop;
 
-/// An order that may wait for so long; everything here happens at the same time, so one that may not wait is over at once.
+/// An order that may wait for so long.
 fn waiting(life_us: i64, order: PlaceOrder) -> PlaceOrder {
     PlaceOrder { terms: PlacingTerms { pending_life_us: Some(life_us), ..order.terms }, ..order }
 }
@@ -16,8 +16,8 @@ fn waiting(life_us: i64, order: PlaceOrder) -> PlaceOrder {
 /// Order 2, Cleo's, is over; order 3, Cyd's, is not; order 4, Cyd's, may wait for ever.
 fn waited() -> Shop {
     let mut shop = shop();
-    do_as(&mut shop, CLEO, waiting(0, order(&[(APPLE, 2), (PEAR, 1)])));
-    do_as(&mut shop, CYD, waiting(1, order(&[(APPLE, 3)])));
+    do_as(&mut shop, CLEO, waiting(NOW_US - BEFORE_US, order(&[(APPLE, 2), (PEAR, 1)])));
+    do_as(&mut shop, CYD, waiting(NOW_US - BEFORE_US + 1, order(&[(APPLE, 3)])));
     do_as(&mut shop, CYD, order(&[(PEAR, 1)]));
     shop
 }
@@ -100,19 +100,14 @@ fn what_is_over_can_only_be_called_off() {
     };
     let all = Action::ALL.iter().map(|action| act(2, *action)).chain(Status::ALL.iter().copied().map(reach));
     let unswept = waited();
-    let mut swept = waited();
-    do_as(&mut swept, Actor::SYSTEM, expire(&[2]));
+    let gone = "order 2 v2 cancelled for 3: 2xapple@100, 1xpear@250, 3 for 450c
+        stock 1 released +0 -2 = 10/3 order 2
+        stock 2 released +0 -1 = 5/1 order 2
+        order_cancelled order=2 from=pending released=3 reason=expired";
+    let swept = check(&unswept, Actor::SYSTEM, expire(&[2]), Ok(gone));
     for command in all {
         if [Goal::Act(Action::Cancel), Goal::Reach(Status::Cancelled)].contains(&command.goal) {
-            check(
-                &unswept,
-                CLEO,
-                command.clone(),
-                Ok("order 2 v2 cancelled for 3: 2xapple@100, 1xpear@250, 3 for 450c
-                    stock 1 released +0 -2 = 10/3 order 2
-                    stock 2 released +0 -1 = 5/1 order 2
-                    order_cancelled order=2 from=pending released=3 reason=expired"),
-            );
+            check(&unswept, CLEO, command.clone(), Ok(gone));
             check(&swept, CLEO, command, Ok(""));
             continue;
         }

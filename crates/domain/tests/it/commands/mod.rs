@@ -51,7 +51,9 @@ pub(crate) const OLD: ProductId = ProductId(4);
 pub(crate) const PLUM: ProductId = ProductId(5);
 pub(crate) const UNKNOWN: ProductId = ProductId(99);
 
-/// When everything happens, microseconds.
+/// When what a case starts from happened, microseconds.
+pub(crate) const BEFORE_US: i64 = 400;
+/// When the case happens.
 pub(crate) const NOW_US: i64 = 1_000;
 
 /// A new product as most tables want it.
@@ -143,14 +145,14 @@ pub(crate) fn shop() -> Shop {
 /// Carries a command out that is no part of the case.
 pub(crate) fn do_as(shop: &mut Shop, actor: Actor, command: impl Into<Any>) {
     let command = command.into();
-    if let Err(rejection) = attempt(shop, actor, &command) {
+    if let Err(rejection) = attempt(shop, actor, &command, BEFORE_US) {
         panic!("{command:?} was refused: {rejection:?}");
     }
 }
 
 /// Decides on exactly what the keys name, and applies.
-fn attempt(shop: &mut Shop, actor: Actor, command: &Any) -> Result<Effects, Rejection> {
-    let context = Context { actor, now_us: NOW_US, request_id: Arc::from("r"), source: None };
+fn attempt(shop: &mut Shop, actor: Actor, command: &Any, now_us: i64) -> Result<Effects, Rejection> {
+    let context = Context { actor, now_us, request_id: Arc::from("r"), source: None };
     let verdict = command.decide(&shop.load(&command.keys(&context)), &context)?;
     let checks = shop.apply(&verdict.effects).and_then(|()| check_shown(shop, &verdict));
     if let Err(fault) = checks.and_then(|()| shop.audit()) {
@@ -158,11 +160,11 @@ fn attempt(shop: &mut Shop, actor: Actor, command: &Any) -> Result<Effects, Reje
     }
     for line in &verdict.effects.movements {
         let signed = (line.actor_id, &*line.request_id, line.at_us);
-        assert_eq!(signed, (actor.user_id, "r", NOW_US), "{line:?}");
+        assert_eq!(signed, (actor.user_id, "r", now_us), "{line:?}");
     }
     for event in &verdict.effects.events {
         let signed = (event.actor_id, &*event.request_id, event.at_us);
-        assert_eq!(signed, (actor.user_id, "r", NOW_US), "{event:?}");
+        assert_eq!(signed, (actor.user_id, "r", now_us), "{event:?}");
     }
     Ok(verdict.effects)
 }
@@ -177,7 +179,7 @@ pub(crate) fn check(
 ) -> Shop {
     let command = command.into();
     let mut after = shop.clone();
-    let actual = attempt(&mut after, actor, &command).map(|effects| text(&effects));
+    let actual = attempt(&mut after, actor, &command, NOW_US).map(|effects| text(&effects));
     let lines = |text: &str| text.lines().map(|line| format!("{}\n", line.trim())).collect::<String>();
     let expected = expected.map(|text| lines(text.trim()));
     if actual != expected {
@@ -190,7 +192,7 @@ pub(crate) fn check(
     after
 }
 
-/// One line for each thing.
+/// One line for each thing that happened now.
 fn text(effects: &Effects) -> String {
     let mut lines = String::new();
     for line in effects.changes.iter().filter_map(change).chain(effects.movements.iter().map(movement)) {
@@ -231,9 +233,10 @@ fn user_text(user: &User) -> String {
 
 fn api_key_text(key: &ApiKey) -> String {
     let ApiKey { id, name, digest, role, scopes, maker_id, .. } = key;
-    assert_eq!(key.created_at_us, NOW_US, "{key:?}");
+    let times = if key.revoked_at_us.is_some() { (BEFORE_US, Some(NOW_US)) } else { (NOW_US, None) };
+    assert_eq!((key.created_at_us, key.revoked_at_us), times, "{key:?}");
     let scopes: Vec<_> = scopes.iter().map(|scope| scope.word()).collect();
-    let days = (key.expires_at_us - NOW_US) / 86_400_000_000;
+    let days = (key.expires_at_us - key.created_at_us) / 86_400_000_000;
     let state = if key.revoked_at_us.is_some() { " revoked" } else { "" };
     let (role, scopes) = (role.word(), scopes.join("+"));
     format!("key {} {name} {digest} {role} {scopes} by {} for {days} days{state}", id.0, maker_id.0)
@@ -260,8 +263,8 @@ fn product_text(product: &Product) -> String {
 
 fn order_text(order: &Order) -> String {
     let Order { id, version, total_amount_cents, total_quantity, .. } = order;
-    assert_eq!(order.placed_at_us, NOW_US, "{order:?}");
-    assert_eq!(order.updated_at_us, (*version > 1).then_some(NOW_US), "{order:?}");
+    let times = if *version > 1 { (BEFORE_US, Some(NOW_US)) } else { (NOW_US, None) };
+    assert_eq!((order.placed_at_us, order.updated_at_us), times, "{order:?}");
     let mut line = format!("order {} v{version} {}", id.0, order.status().word());
     if order.payment == Payment::Paid && order.status() != Status::Paid {
         line += " paid";

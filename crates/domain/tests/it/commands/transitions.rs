@@ -40,7 +40,7 @@ fn outcome(way: &[Action], goal: Goal) -> String {
     };
     let from = shop.orders[&OrderId(2)].clone();
     let mut after = shop.clone();
-    match super::attempt(&mut after, STAFF, &command.into()) {
+    match super::attempt(&mut after, STAFF, &command.into(), super::NOW_US) {
         Err(rejection) => {
             let refusal = Rejection::InvalidTransition { order_id: from.id, from: from.status(), goal };
             assert_eq!(rejection, refusal);
