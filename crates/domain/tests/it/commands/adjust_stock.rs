@@ -1,8 +1,8 @@
 //! [`AdjustStock`].
 
 use domain::{
-    Actor, AdjustStock, Denial, MAX_ADJUSTMENT_LINES, MAX_STOCK, ProductId, Rejection, Shortage, StockChange,
-    StockLine,
+    Actor, AdjustStock, Command as _, Context, Denial, MAX_ADJUSTMENT_LINES, MAX_STOCK, ProductId, Rejection,
+    Shortage, StockChange, StockLine,
 };
 
 use super::{ADMIN, ANONYMOUS, APPLE, CLEO, NUT, OLD, PEAR, PLUM, STAFF, UNKNOWN, do_as, order, shop};
@@ -224,4 +224,16 @@ fn keeps_limits() {
         Ok("stock 1 counted +999999999990 +0 = 1000000000000/4
             stock_adjusted product=1 from=10 to=1000000000000"),
     );
+}
+
+#[test]
+fn each_product_is_shown_once_as_it_is_then() {
+    let shop = ordered();
+    let changes = [(PEAR, Increment(1)), (APPLE, Decrement(1)), (PEAR, Increment(2)), (APPLE, count(7))];
+    let context = Context { actor: STAFF, now_us: super::NOW_US, request_id: "r".into(), source: None };
+    let command = lines(&changes);
+    let shown = command.decide(&shop.load(&command.keys(&context)), &context).unwrap().outcome;
+    let shown: Vec<_> =
+        shown.iter().map(|it| (it.product.id, it.level.on_hand, it.level.allocated)).collect();
+    assert_eq!(shown, [(PEAR, 8, 0), (APPLE, 7, 4)]);
 }
