@@ -97,6 +97,17 @@ pub(super) const FORMS: &[Form] = &[
         few: 40,
     },
     Form {
+        name: "guesses",
+        package: "stockroom",
+        target: "torture",
+        // Another control is within: an account whose hash costs half.
+        test: "guesses::who_exists_is_not_told_by_the_clock",
+        controls: &["guesses::times_that_are_apart_are_told_apart"],
+        on_all: true,
+        rounds: 6_000,
+        few: 24,
+    },
+    Form {
         name: "power",
         package: "stockroom",
         target: "it",
