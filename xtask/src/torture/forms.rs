@@ -132,10 +132,10 @@ pub(super) const FORMS: &[Form] = &[
         name: "canaries",
         package: "stockroom",
         target: "torture",
-        // Its control is within: a line with each of them is noticed.
+        // Other controls are within: a line with each of them is noticed, and one that is stored.
         test: "canaries::no_secret_is_told_to_anybody",
         controls: &["canaries::the_address_of_a_database_is_told_without_its_password"],
-        on_all: false,
+        on_all: true,
         rounds: 1_000,
         few: 50,
     },
