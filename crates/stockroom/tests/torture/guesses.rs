@@ -1,6 +1,8 @@
 //! Somebody who guesses names by the clock: a wrong password for a name that there is takes as long as for one that
 //! there is not.
 //!
+//! Registration is not asked: that a name is taken it must tell, and who tries many waits for it.
+//!
 //! How well the two are told apart is printed, and judged by `cargo xtask torture` alone: a busy machine is no failure of a
 //! test.
 
