@@ -22,6 +22,10 @@ const BAD_DISK: [Tool; 3] = [
     Tool { program: "mkfs.xfs", purpose: "tests cut the power of a disk", packages: &["xfsprogs"] },
 ];
 
+/// What tests of requests that two readers understand differently need: another reader.
+const PROXY: Tool =
+    Tool { program: "haproxy", purpose: "tests send requests through a proxy", packages: &["haproxy"] };
+
 /// A check that comes before the tests.
 struct Lint {
     subcommand: &'static str,
@@ -77,7 +81,8 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
             Err(missing) => eprintln!("xtask: {}", left_out(*database, &missing)),
         }
     }
-    for tool in BAD_DISK.iter().filter(|_| databases.contains(&Database::Sqlite)) {
+    let bad_disk = BAD_DISK.iter().filter(|_| databases.contains(&Database::Sqlite));
+    for tool in bad_disk.chain([&PROXY]) {
         match require(tool) {
             Err(missing) if strict => complaints.push(missing),
             // The tests say so themselves, and leave themselves out.

@@ -97,6 +97,17 @@ pub(super) const FORMS: &[Form] = &[
         few: 40,
     },
     Form {
+        name: "guesses",
+        package: "stockroom",
+        target: "torture",
+        // Another control is within: an account whose hash costs half.
+        test: "guesses::who_exists_is_not_told_by_the_clock",
+        controls: &["guesses::times_that_are_apart_are_told_apart"],
+        on_all: true,
+        rounds: 6_000,
+        few: 24,
+    },
+    Form {
         name: "power",
         package: "stockroom",
         target: "it",
@@ -121,10 +132,10 @@ pub(super) const FORMS: &[Form] = &[
         name: "canaries",
         package: "stockroom",
         target: "torture",
-        // Its control is within: a line with each of them is noticed.
+        // Other controls are within: a line with each of them is noticed, and one that is stored.
         test: "canaries::no_secret_is_told_to_anybody",
         controls: &["canaries::the_address_of_a_database_is_told_without_its_password"],
-        on_all: false,
+        on_all: true,
         rounds: 1_000,
         few: 50,
     },

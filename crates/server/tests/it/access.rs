@@ -1,7 +1,16 @@
 //! Guessing passwords over HTTP: through every door, on every name, from everywhere.
 
-use axum::http::Method;
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
 use serde_json::json;
+use server::auth::passwords::Passwords;
 use server::settings::{Settings, network};
 
 use crate::harness::{Answer, Caller, PASSWORD, TestApp};
@@ -31,7 +40,7 @@ async fn shop(per_account: u32, per_source: u32) -> TestApp {
     let context = domain::Context {
         actor: domain::Actor::SYSTEM,
         now_us: server::clock::now_us(),
-        request_id: std::sync::Arc::from("r"),
+        request_id: Arc::from("r"),
         source: None,
     };
     assert!(app.app.execute(command, context, None).await.is_ok());
@@ -179,9 +188,8 @@ async fn accounts_are_not_made_by_the_hundred() {
     make(doors[0], 8, "192.0.2.2").await.expect(201);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn orders_are_placed_while_every_place_for_a_password_is_taken() {
-    let app = TestApp::start_with(Settings { login_attempts_per_source: 0, ..Settings::default() }).await;
+/// How orders are answered while nobody gets a place to have a password hashed.
+async fn orders_in_a_crowd(app: &TestApp) -> Vec<u16> {
     let root = app.admin().await;
     let product = app.product(&root, "Tea", 100, 1000).await;
     let crowd = app.app.passwords().crowd().unwrap();
@@ -191,33 +199,123 @@ async fn orders_are_placed_while_every_place_for_a_password_is_taken() {
         assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (429, "1"), "{answer:?}");
     }
     // None of these ends if it has to wait for a password: nobody lets go of the places meanwhile.
+    let mut statuses = Vec::new();
     for _ in 0..50 {
         let body = json!({"items": [{"product_id": product, "quantity": 1}]});
-        root.post("/api/v1/orders", body).await.expect(201);
+        statuses.push(root.post("/api/v1/orders", body).await.status.as_u16());
     }
     root.get("/api/v1/orders").await.expect(200);
     drop(crowd);
     // Nobody was counted as having guessed.
     app.stranger().post(LOGIN, login).await.expect(200);
+    statuses
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_are_placed_while_every_place_for_a_password_is_taken() {
+    let app = TestApp::start_with(Settings { login_attempts_per_source: 0, ..Settings::default() }).await;
+    assert_eq!(orders_in_a_crowd(&app).await, [201; 50]);
+}
+
+/// A server that makes orders queue where passwords do.
+async fn queue(
+    State(passwords): State<Arc<OnceLock<Passwords>>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, StatusCode> {
+    if let (Some(passwords), "/api/v1/orders") = (passwords.get(), request.uri().path())
+        && request.method() == Method::POST
+    {
+        passwords.verify("any", None).await.map_err(|_| StatusCode::TOO_MANY_REQUESTS)?;
+    }
+    Ok(next.run(request).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn control_orders_that_queue_with_passwords_are_noticed() {
+    let passwords = Arc::<OnceLock<Passwords>>::default();
+    let wrap = |router: Router| router.layer(from_fn_with_state(Arc::clone(&passwords), queue));
+    let settings = Settings { login_attempts_per_source: 0, ..Settings::default() };
+    let app = TestApp::start_wrapped(settings, wrap).await;
+    assert!(passwords.set(app.app.passwords().clone()).is_ok());
+    assert_eq!(orders_in_a_crowd(&app).await, [429; 50]);
+}
+
+/// Passwords that are tried first.
+const COMMON: [&str; 7] =
+    ["password", "Password", "PASSWORD1", "iloveyou", "1234567890", "qwertyuiop", "password123"];
+/// Where one is set, and the field that it is in.
+const SETTING: [(&str, &str); 4] = [
+    ("/api/v1/auth/register", "password"),
+    ("/api/v1/users", "password"),
+    ("/compat/mini-order/register", "password"),
+    (CHANGE, "new_password"),
+];
+
+/// Whether a password was refused, by the name of its field, and not told back.
+fn is_refused(answer: &Answer, field: &str) -> bool {
+    match answer.status.as_u16() {
+        400 => {
+            answer.invalid(&[field]);
+            true
+        }
+        422 => {
+            let detail = &answer.json()["detail"][0];
+            detail["loc"] == json!(["body", field]) && detail["input"] == "**********"
+        }
+        _ => false,
+    }
+}
+
+/// The places at which these passwords are not refused.
+async fn not_refused(app: &TestApp, passwords: &[&str]) -> BTreeSet<&'static str> {
+    let root = app.admin().await;
+    let mut open = BTreeSet::new();
+    for (number, password) in passwords.iter().enumerate() {
+        let owner = app.user(&root, &format!("owner{number}"), "customer").await;
+        for (place, (path, field)) in SETTING.into_iter().enumerate() {
+            let name = format!("john{number}.{place}");
+            let answer = if path == CHANGE {
+                owner.post(path, json!({"current_password": PASSWORD, "new_password": password})).await
+            } else {
+                let account = json!({"username": name, "password": password, "role": "customer"});
+                root.post(path, account).await
+            };
+            if !is_refused(&answer, field) {
+                assert!(answer.status.is_success(), "{path} {password}: {answer:?}");
+                open.insert(path);
+            }
+        }
+    }
+    open
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn common_passwords_are_refused_wherever_one_is_set() {
     let app = TestApp::start().await;
-    let root = app.admin().await;
-    for common in ["password", "Password", "PASSWORD1", "iloveyou", "1234567890", "qwertyuiop", "password123"]
-    {
-        let account = json!({"username": "john", "password": common, "role": "customer"});
-        for path in ["/api/v1/auth/register", "/api/v1/users"] {
-            root.post(path, account.clone()).await.invalid(&["password"]);
-        }
-        let body = root.post("/compat/mini-order/register", account).await.expect(422);
-        assert_eq!(body["detail"][0]["loc"], json!(["body", "password"]), "{body}");
-        assert_eq!(body["detail"][0]["input"], "**********", "{body}");
-        let change = json!({"current_password": PASSWORD, "new_password": common});
-        root.post(CHANGE, change).await.invalid(&["new_password"]);
-    }
+    assert_eq!(not_refused(&app, &COMMON).await, BTreeSet::new());
     // What the contract of mini-order promises, it keeps.
     let short = json!({"username": "john", "password": "1234", "role": "customer"});
     app.stranger().post("/compat/mini-order/register", short).await.expect(201);
+}
+
+/// A server that knows no list: what is on it does not reach it as it was sent.
+async fn disguise(request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let mut text = String::from_utf8(to_bytes(body, 1 << 20).await.unwrap().to_vec()).unwrap();
+    for common in COMMON {
+        text = text.replace(&format!(":\"{common}\""), ":\"correct horse staple\"");
+    }
+    parts.headers.remove("content-length");
+    next.run(Request::from_parts(parts, text.into())).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn control_a_server_without_the_list_is_noticed_wherever_a_password_is_set() {
+    let everywhere: BTreeSet<_> = SETTING.into_iter().map(|(path, _)| path).collect();
+    let app = TestApp::start_wrapped(Settings::default(), |router| router.layer(from_fn(disguise))).await;
+    assert_eq!(not_refused(&app, &COMMON[..2]).await, everywhere);
+    // And it is for the list alone that they are refused.
+    let app = TestApp::start().await;
+    assert_eq!(not_refused(&app, &["a password of ours"]).await, everywhere);
 }

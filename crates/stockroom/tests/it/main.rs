@@ -17,6 +17,7 @@ mod logs;
 #[expect(dead_code, reason = "each crate uses a part of it")]
 #[path = "../../../store/tests/it/place.rs"]
 mod place;
+#[expect(dead_code, reason = "each target uses a part of it")]
 mod program;
 mod secrets;
 mod server;

@@ -46,6 +46,13 @@ impl Place {
         self.database.is_none()
     }
 
+    /// Where the program's rows are, once it has made them.
+    pub(crate) fn database_url(&self) -> String {
+        let file = self.path().join("data/stockroom.sqlite");
+        let elsewhere = self.database.as_ref().map(|database| database.url().to_owned());
+        elsewhere.unwrap_or_else(|| format!("sqlite:{}", file.display()))
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }

@@ -21,6 +21,8 @@ mod ground;
 mod hang;
 #[path = "../it/history.rs"]
 mod history;
+#[cfg(test)]
+mod hot_row;
 #[path = "../it/http.rs"]
 #[expect(dead_code, reason = "each target uses a part of it")]
 mod http;

@@ -14,6 +14,8 @@ mod callers;
 #[cfg(test)]
 mod canaries;
 #[cfg(test)]
+mod guesses;
+#[cfg(test)]
 mod histories;
 #[path = "../it/history.rs"]
 mod history;

@@ -54,9 +54,23 @@ fn fields(document: &Value, spec: &Value) -> Vec<(String, bool)> {
     named.map(|(name, rule)| (name.clone(), is_text(rule))).collect()
 }
 
-/// A place in a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spot {
+/// Each place is named once.
+macro_rules! places {
+    ($($(#[$meaning:meta])* $name:ident,)*) => {
+        /// A place in a request.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Spot {
+            $($(#[$meaning])* $name,)*
+        }
+
+        use Spot::{$($name),*};
+
+        /// All of them.
+        pub(super) const PLACES: &[Spot] = &[$($name),*];
+    };
+}
+
+places! {
     Bearer,
     TwoTokens,
     Basic,
@@ -82,36 +96,6 @@ pub(super) enum Spot {
     BadHead,
     BadLine,
 }
-
-use Spot::{
-    BadHead, BadLine, Basic, Bearer, BehindThePath, Conditions, FarTooLong, Field, Form, Half, Headers, Name,
-    Number, Path, Query, SetupCode, Text, TooLong, Twice, TwoTokens, WrongField, WrongType,
-};
-
-pub(super) const PLACES: [Spot; 22] = [
-    Bearer,
-    TwoTokens,
-    Basic,
-    Headers,
-    SetupCode,
-    Query,
-    Path,
-    BehindThePath,
-    Field,
-    WrongType,
-    WrongField,
-    Name,
-    Number,
-    Half,
-    Twice,
-    TooLong,
-    FarTooLong,
-    Form,
-    Text,
-    Conditions,
-    BadHead,
-    BadLine,
-];
 
 /// What belongs to these is secret.
 const SECRET_FIELDS: [&str; 5] =

@@ -1,6 +1,8 @@
 //! Requests that a proxy in front and this server could take for two different ones: answered 400, and the last of their
 //! connection.
 
+mod proxied;
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
