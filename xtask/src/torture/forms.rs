@@ -101,7 +101,10 @@ pub(super) const FORMS: &[Form] = &[
         package: "stockroom",
         target: "it",
         test: "sqlite_only::power::what_was_answered_survives_power_cuts",
-        controls: &["sqlite_only::power::a_server_that_does_not_sync_loses_what_it_answered"],
+        controls: &[
+            "sqlite_only::power::a_server_that_syncs_now_and_then_loses_what_it_answered",
+            "sqlite_only::power::a_server_that_does_not_sync_loses_what_it_answered",
+        ],
         on_all: false,
         rounds: 300,
         few: 4,

@@ -82,6 +82,9 @@ pub struct Options {
     /// For benchmarks alone: how much longer each commit takes, holding its thread as a slow disk's sync would.
     /// Only SQLite obeys.
     pub sync_delay: Option<Duration>,
+    /// For tests alone, which look at what gets lost without it: whether a commit is synced before it is answered. No
+    /// setting leads here, and a server refuses a database that does not. Only SQLite obeys.
+    pub sync_commits: bool,
 }
 
 impl Default for Options {
@@ -104,6 +107,7 @@ impl Default for Options {
             set_statements: false,
             sort_in_files: false,
             sync_delay: None,
+            sync_commits: true,
         }
     }
 }

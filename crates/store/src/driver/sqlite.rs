@@ -186,7 +186,7 @@ impl Connection {
         // Readers never wait for the writer, nor the writer for them; a commit is on disk before it is answered.
         raw.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))
             .map_err(classify)?;
-        connection.sync_fully()?;
+        connection.sync_fully(options)?;
         // SQLite does not look whether this worked. Without it a power cut may take the log away, file and all.
         faults::sync_directory(path)?;
         raw.pragma_update(None, "foreign_keys", true).map_err(classify)?;
@@ -199,7 +199,7 @@ impl Connection {
         raw.busy_timeout(Duration::ZERO).map_err(classify)?;
         let mut mover = Self::open(path, options, CHECKPOINTER_CACHE_KIB)?;
         // The file is synced before the log may be begun anew.
-        mover.sync_fully()?;
+        mover.sync_fully(options)?;
         mover.doubt = Some(doubt.clone());
         // What fails here is written again by the next one, and at the latest by the writer; until then it is in the log.
         let checkpointer = Checkpointer::start(move || _ = mover.move_log());
@@ -212,8 +212,9 @@ impl Connection {
     }
 
     /// Has every commit synced before it is answered.
-    fn sync_fully(&self) -> Result<(), StoreError> {
-        self.raw.pragma_update(None, "synchronous", "full").map_err(classify)
+    fn sync_fully(&self, options: &Options) -> Result<(), StoreError> {
+        let synchronous = if options.sync_commits { "full" } else { "normal" };
+        self.raw.pragma_update(None, "synchronous", synchronous).map_err(classify)
     }
 
     fn open_reader(path: &Path, options: &Options) -> Result<Self, StoreError> {

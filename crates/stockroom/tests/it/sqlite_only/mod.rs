@@ -5,6 +5,7 @@
 
 mod backup;
 mod disk;
+mod forgetful;
 mod full;
 mod ground;
 mod inject;
