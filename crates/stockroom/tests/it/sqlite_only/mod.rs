@@ -10,6 +10,7 @@ mod full;
 mod ground;
 mod inject;
 mod power;
+mod slow;
 mod trace;
 
 /// How many rounds to run: `few` unless somebody asks for more.
