@@ -22,6 +22,10 @@ const BAD_DISK: [Tool; 3] = [
     Tool { program: "mkfs.xfs", purpose: "tests cut the power of a disk", packages: &["xfsprogs"] },
 ];
 
+/// What tests of a clock that jumps need: the library beside the program.
+const CLOCK: Tool =
+    Tool { program: "faketime", purpose: "tests set the clock of a server", packages: &["faketime"] };
+
 /// A check that comes before the tests.
 struct Lint {
     subcommand: &'static str,
@@ -77,7 +81,8 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
             Err(missing) => eprintln!("xtask: {}", left_out(*database, &missing)),
         }
     }
-    for tool in BAD_DISK.iter().filter(|_| databases.contains(&Database::Sqlite)) {
+    let bad_disk = BAD_DISK.iter().filter(|_| databases.contains(&Database::Sqlite));
+    for tool in bad_disk.chain([&CLOCK]) {
         match require(tool) {
             Err(missing) if strict => complaints.push(missing),
             // The tests say so themselves, and leave themselves out.
