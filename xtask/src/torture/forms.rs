@@ -110,6 +110,16 @@ pub(super) const FORMS: &[Form] = &[
         few: 4,
     },
     Form {
+        name: "full",
+        package: "stockroom",
+        target: "it",
+        test: "sqlite_only::full::a_full_disk_is_read_from_and_recovers_by_itself",
+        controls: &["sqlite_only::full::the_log_of_a_small_disk_leaves_room_for_the_file"],
+        on_all: false,
+        rounds: 20,
+        few: 2,
+    },
+    Form {
         name: "inject",
         package: "stockroom",
         target: "it",

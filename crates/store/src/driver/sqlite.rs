@@ -2,6 +2,7 @@
 
 mod backup;
 mod faults;
+mod room;
 
 pub(super) use backup::settle_file;
 
@@ -342,11 +343,14 @@ impl Connection {
 
     /// Keeps the log from growing without end. A commit that has happened cannot fail because of it.
     fn tend_log(&self) {
-        let Some((checkpointer, limit)) = &self.checkpointer else { return };
+        let Some((checkpointer, most)) = &self.checkpointer else { return };
         let Ok((pages, moved)) = self.log_pages() else { return };
-        match plan(pages, moved, *limit, checkpointer.is_idle(), self.waited_at.get()) {
+        let limit = room::log_limit(Path::new(self.raw.path().unwrap_or_default()), pages, *most);
+        match plan(pages, moved, limit, checkpointer.is_idle(), self.waited_at.get()) {
             Step::Wait => {}
             Step::Aside => checkpointer.wake(),
+            // Where there is little room, the file needs what the log had.
+            Step::Here if limit < *most => _ = self.empty_log(),
             Step::Here => _ = self.move_log(),
             Step::Anew => {
                 self.waited_at.set(pages);

@@ -5,13 +5,13 @@
 
 mod backup;
 mod disk;
-mod forgetful;
 mod full;
 mod ground;
 mod inject;
 mod power;
 mod slow;
 mod trace;
+mod wrong;
 
 /// How many rounds to run: `few` unless somebody asks for more.
 fn rounds(few: usize) -> usize {

@@ -6,9 +6,9 @@ use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use super::disk::Disk;
-use super::forgetful::{self, Sync};
 use super::rounds;
 use super::trace::{Effect, Fault, strace, under};
+use super::wrong::{self, Manner};
 use crate::callers::{Caller, OPENING, furnish, history_of, look};
 use crate::history::audit;
 use crate::http::Client;
@@ -144,17 +144,14 @@ fn what_was_answered_survives_power_cuts() {
 #[test]
 fn a_server_that_syncs_now_and_then_loses_what_it_answered() {
     let Some(disk) = Disk::new("ext4", 512) else { return };
-    for (seed, sync) in [(7_000, Sync::Full), (8_000, Sync::Normal)] {
-        let cuts = cut_again_and_again(&disk, seed, 4, |place| forgetful::command(place, sync));
-        println!(
-            "{sync:?}: {} cuts, {} answered, {} findings",
-            cuts.cuts,
-            cuts.answered,
-            cuts.findings.len()
-        );
+    for (seed, manner) in [(7_000, Manner::Right), (8_000, Manner::SyncsNowAndThen)] {
+        let cuts = cut_again_and_again(&disk, seed, 4, |place| wrong::command(place, manner));
+        let Cuts { answered, findings, .. } = &cuts;
+        println!("{manner:?}: {} cuts, {answered} answered, {} findings", cuts.cuts, findings.len());
         let is_lost = |finding: &String| finding.ends_with("was answered and is lost");
-        assert_eq!(cuts.findings.iter().any(is_lost), sync == Sync::Normal, "{:#?}", cuts.findings);
-        assert!(sync == Sync::Normal || cuts.findings.is_empty(), "{:#?}", cuts.findings);
+        let is_right = manner == Manner::Right;
+        assert_eq!(!findings.iter().any(is_lost), is_right, "{findings:#?}");
+        assert_eq!(findings.is_empty(), is_right, "{findings:#?}");
     }
 }
 
