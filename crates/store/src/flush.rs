@@ -198,7 +198,7 @@ impl Pending {
     /// The time of the latest command in the batch.
     fn latest_us(&self) -> i64 {
         let events = self.events.iter().map(|event| event.at_us);
-        let answers = self.answers.values().map(|(key, _)| key.now_us);
+        let answers = self.answers.values().map(|(key, _)| key.latest_us);
         events.chain(answers).chain(self.forget_before_us).chain(self.keyring.latest_us()).max().unwrap_or(0)
     }
 
@@ -352,7 +352,7 @@ impl Pending {
                 (&key.fingerprint).into(),
                 i64::from(answer.status).into(),
                 (&kept).into(),
-                key.now_us.into(),
+                key.latest_us.into(),
             ]);
         }
         sets.upsert(&UPSERT_ANSWERS, rows);

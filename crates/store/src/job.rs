@@ -18,8 +18,10 @@ pub struct IdempotencyKey {
     pub key: String,
     /// What the request said, as a keyed hash; another fingerprint under the same key is another request.
     pub fingerprint: String,
-    /// When the request came in, microseconds since 1970 UTC.
-    pub now_us: i64,
+    /// When the request came in, microseconds since 1970 UTC: no earlier than this. By it the age of a kept answer is told.
+    pub earliest_us: i64,
+    /// And no later than this: then the answer to it counts as given. The two differ only when the clock was set.
+    pub latest_us: i64,
 }
 
 /// An answer as it was given the first time.

@@ -417,7 +417,7 @@ impl Kept {
     /// What a job gets whose key was used before; `None` when it is the first to use it, or the first in a day.
     fn repetition(&self, key: &IdempotencyKey) -> Option<Verdict> {
         let (fingerprint, answer, created_at_us) = self.0.get(&(key.principal, key.key.clone()))?;
-        if created_at_us.saturating_add(ANSWER_LIFE_US) <= key.now_us {
+        if created_at_us.saturating_add(ANSWER_LIFE_US) <= key.earliest_us {
             return None;
         }
         if *fingerprint == key.fingerprint {
@@ -428,7 +428,7 @@ impl Kept {
     }
 
     fn remember(&mut self, key: &IdempotencyKey, answer: &KeptAnswer) {
-        let value = (key.fingerprint.clone(), answer.clone(), key.now_us);
+        let value = (key.fingerprint.clone(), answer.clone(), key.latest_us);
         self.0.insert((key.principal, key.key.clone()), value);
     }
 }

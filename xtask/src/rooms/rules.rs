@@ -37,6 +37,7 @@ const DEPENDENCIES: [(&str, Allowed); 6] = [
             "mysql_async",
             "deadpool",
             "rustls",
+            "rustix",
             "webpki-roots",
             "bytes",
             "futures-util",

@@ -25,6 +25,9 @@ const BAD_DISK: [Tool; 3] = [
 /// What tests of requests that two readers understand differently need: another reader.
 const PROXY: Tool =
     Tool { program: "haproxy", purpose: "tests send requests through a proxy", packages: &["haproxy"] };
+/// What tests of a clock that jumps need: the library beside the program.
+const CLOCK: Tool =
+    Tool { program: "faketime", purpose: "tests set the clock of a server", packages: &["faketime"] };
 
 /// A check that comes before the tests.
 struct Lint {
@@ -82,7 +85,7 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode, Failure> {
         }
     }
     let bad_disk = BAD_DISK.iter().filter(|_| databases.contains(&Database::Sqlite));
-    for tool in bad_disk.chain([&PROXY]) {
+    for tool in bad_disk.chain([&PROXY, &CLOCK]) {
         match require(tool) {
             Err(missing) if strict => complaints.push(missing),
             // The tests say so themselves, and leave themselves out.

@@ -75,7 +75,8 @@ async fn execute(app: &App, key: &str, fault: Option<Fault>) -> Result<(u16, boo
         assert!(fault != Some(Fault::Render), "on purpose");
         outcome.map_or_else(|_| Reply::no_content(), |_| Reply::ok(&1))
     });
-    let key = IdempotencyKey { principal: 0, key: key.to_owned(), fingerprint: "f".to_owned(), now_us: 1 };
+    let (key, fingerprint) = (key.to_owned(), "f".to_owned());
+    let key = IdempotencyKey { principal: 0, key, fingerprint, earliest_us: 1, latest_us: 1 };
     match app.execute(command(fault), context, Some(Keyed { key, render })).await? {
         Answered::Kept { reply, replayed, .. } => Ok((store::KeptAnswer::from(reply).status, replayed)),
         Answered::Decided(_) => panic!("keyed, but not kept"),

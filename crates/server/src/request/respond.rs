@@ -8,6 +8,7 @@ use super::caller::Caller;
 use super::params::Again;
 use super::write::Conditions;
 use crate::app::{Answered, App, Asked, Failure, Keyed, Slot};
+use crate::clock;
 use crate::http::problem::{FieldError, Problem};
 use crate::http::reply::{Ready, Reply};
 use crate::wire::idempotency::Key;
@@ -84,11 +85,13 @@ where
             Answered::Kept { .. } => Err(Failure::Dropped.into()),
         };
     };
+    let clock::Between { earliest_us, latest_us } = clock::between();
     let key = IdempotencyKey {
         principal: caller.actor.principal(),
         key: key.as_str().to_owned(),
         fingerprint,
-        now_us: context.now_us,
+        earliest_us,
+        latest_us,
     };
     let request_id = caller.request_id.clone();
     let render = Box::new(move |outcome: Result<&C::Outcome, &Rejection>| match render(outcome) {

@@ -223,7 +223,7 @@ async fn keep_house(app: App) {
 
 /// Forgets portion after portion, between which others have their turn.
 async fn forget_answers(app: &App) -> anyhow::Result<()> {
-    let before_us = clock::now_us().saturating_sub(store::ANSWER_LIFE_US);
+    let before_us = clock::between().earliest_us.saturating_sub(store::ANSWER_LIFE_US);
     while app.reads().oldest_answer_us().await?.is_some_and(|oldest_us| oldest_us < before_us) {
         let _ = execute(app, ForgetAnswers { before_us }).await?;
     }

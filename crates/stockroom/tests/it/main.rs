@@ -6,6 +6,9 @@ mod accounts;
 mod bad_values;
 #[expect(dead_code, reason = "each target uses a part of it")]
 mod callers;
+// Said so that the lints know that functions between the tests are tests too.
+#[cfg(test)]
+mod clock_jumps;
 mod commands;
 mod copy;
 mod demo;
@@ -23,7 +26,7 @@ mod secrets;
 mod server;
 mod setup;
 mod shutdown;
-// Said so that the lints know that functions between the tests are tests too.
+// As above.
 #[cfg(test)]
 mod sqlite_only;
 mod stocks;

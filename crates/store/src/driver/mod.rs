@@ -69,7 +69,7 @@ pub struct Options {
     /// settings: what a pooler needs that hands out another one for each transaction.
     pub statement_cache: usize,
     /// SQLite: to how many pages (of 4 KiB) the write-ahead log may grow before it is begun anew. Another thread moves
-    /// its pages into the file meanwhile. 0 never does; then [`Database::checkpoint`] must be called.
+    /// its pages into the file meanwhile. On a disk with little room it is less. 0 never does; then [`Database::checkpoint`] must be called.
     pub wal_limit_pages: u32,
     /// SQLite: whether rows are written by one statement over all of them, as on the databases on a network, or by
     /// one prepared statement each. There is no round trip to save, so the latter takes less time
@@ -82,6 +82,9 @@ pub struct Options {
     /// For benchmarks alone: how much longer each commit takes, holding its thread as a slow disk's sync would.
     /// Only SQLite obeys.
     pub sync_delay: Option<Duration>,
+    /// For tests alone, which look at what gets lost without it: whether a commit is synced before it is answered. No
+    /// setting leads here, and a server refuses a database that does not. Only SQLite obeys.
+    pub sync_commits: bool,
 }
 
 impl Default for Options {
@@ -104,6 +107,7 @@ impl Default for Options {
             set_statements: false,
             sort_in_files: false,
             sync_delay: None,
+            sync_commits: true,
         }
     }
 }

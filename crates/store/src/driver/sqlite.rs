@@ -2,6 +2,7 @@
 
 mod backup;
 mod faults;
+mod room;
 
 pub(super) use backup::settle_file;
 
@@ -186,7 +187,7 @@ impl Connection {
         // Readers never wait for the writer, nor the writer for them; a commit is on disk before it is answered.
         raw.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))
             .map_err(classify)?;
-        connection.sync_fully()?;
+        connection.sync_fully(options)?;
         // SQLite does not look whether this worked. Without it a power cut may take the log away, file and all.
         faults::sync_directory(path)?;
         raw.pragma_update(None, "foreign_keys", true).map_err(classify)?;
@@ -199,7 +200,7 @@ impl Connection {
         raw.busy_timeout(Duration::ZERO).map_err(classify)?;
         let mut mover = Self::open(path, options, CHECKPOINTER_CACHE_KIB)?;
         // The file is synced before the log may be begun anew.
-        mover.sync_fully()?;
+        mover.sync_fully(options)?;
         mover.doubt = Some(doubt.clone());
         // What fails here is written again by the next one, and at the latest by the writer; until then it is in the log.
         let checkpointer = Checkpointer::start(move || _ = mover.move_log());
@@ -212,8 +213,9 @@ impl Connection {
     }
 
     /// Has every commit synced before it is answered.
-    fn sync_fully(&self) -> Result<(), StoreError> {
-        self.raw.pragma_update(None, "synchronous", "full").map_err(classify)
+    fn sync_fully(&self, options: &Options) -> Result<(), StoreError> {
+        let synchronous = if options.sync_commits { "full" } else { "normal" };
+        self.raw.pragma_update(None, "synchronous", synchronous).map_err(classify)
     }
 
     fn open_reader(path: &Path, options: &Options) -> Result<Self, StoreError> {
@@ -341,11 +343,14 @@ impl Connection {
 
     /// Keeps the log from growing without end. A commit that has happened cannot fail because of it.
     fn tend_log(&self) {
-        let Some((checkpointer, limit)) = &self.checkpointer else { return };
+        let Some((checkpointer, most)) = &self.checkpointer else { return };
         let Ok((pages, moved)) = self.log_pages() else { return };
-        match plan(pages, moved, *limit, checkpointer.is_idle(), self.waited_at.get()) {
+        let limit = room::log_limit(Path::new(self.raw.path().unwrap_or_default()), pages, *most);
+        match plan(pages, moved, limit, checkpointer.is_idle(), self.waited_at.get()) {
             Step::Wait => {}
             Step::Aside => checkpointer.wake(),
+            // Where there is little room, the file needs what the log had.
+            Step::Here if limit < *most => _ = self.empty_log(),
             Step::Here => _ = self.move_log(),
             Step::Anew => {
                 self.waited_at.set(pages);

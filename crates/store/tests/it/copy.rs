@@ -52,7 +52,8 @@ async fn source() -> Shop {
             principal: user.id.0,
             key: format!("key {number}"),
             fingerprint: "f".repeat(64),
-            now_us: 5_000_000,
+            earliest_us: 5_000_000,
+            latest_us: 5_000_000,
         };
         let order = new_order(Some(user.id), &[(ProductId(1), 1)]);
         batch.add_keyed(shop.context_of(actor(user)), Some(key), order);
@@ -238,7 +239,8 @@ async fn life_goes_on_as_it_would_have() {
         principal: 1,
         key: "key 0".to_owned(),
         fingerprint: "f".repeat(64),
-        now_us: 6_000_000,
+        earliest_us: 6_000_000,
+        latest_us: 6_000_000,
     };
     let ticket = batch.add_keyed(target.context(), Some(key), new_order(None, &[(ProductId(1), 1)]));
     let verdicts = target.write(&mut batch).await;
@@ -455,7 +457,8 @@ async fn an_unfinished_copy_is_gone_on_with_from_the_same_shop_in_the_same_state
         principal: 0,
         key: "late".to_owned(),
         fingerprint: String::new(),
-        now_us: 6_000_000,
+        earliest_us: 6_000_000,
+        latest_us: 6_000_000,
     };
     let mut batch = Batch::default();
     let ticket = batch.add_keyed(

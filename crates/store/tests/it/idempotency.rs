@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use store::{ANSWER_LIFE_US, IdempotencyKey, Verdict};
 
 fn key(principal: i64, key: &str, fingerprint: &str, now_us: i64) -> Option<IdempotencyKey> {
-    Some(IdempotencyKey { principal, key: key.to_owned(), fingerprint: fingerprint.to_owned(), now_us })
+    let (key, fingerprint) = (key.to_owned(), fingerprint.to_owned());
+    Some(IdempotencyKey { principal, key, fingerprint, earliest_us: now_us, latest_us: now_us })
 }
 
 async fn shop() -> Shop {
@@ -125,6 +126,29 @@ async fn one_key_may_expire_within_a_batch() {
     let verdicts = shop.write(&mut batch).await;
     assert!(matches!(verdicts[..], [Verdict::Decided, Verdict::Decided, Verdict::Replayed(_)]));
     assert_eq!(shop.ints("SELECT created_at_us FROM idempotency_keys").await, [ANSWER_LIFE_US]);
+}
+
+/// Set forwards, the clock makes no answer older than it may be, and set backwards and right again neither.
+#[tokio::test]
+async fn a_clock_that_is_set_makes_no_key_expire() {
+    let shop = shop().await;
+    let at = |name: &str, earliest_us, latest_us| {
+        key(7, name, "same", 0).map(|key| IdempotencyKey { earliest_us, latest_us, ..key })
+    };
+    let (now, later) = (1, 1 + ANSWER_LIFE_US);
+    let (mut first, mut again) = (Batch::default(), Batch::default());
+    for (name, given, asked) in [
+        ("forwards", (now, now), (now, later)),
+        ("backwards and right again", (now, later), (later, later)),
+        ("not at all, and a day has passed", (now, now), (later, later)),
+    ] {
+        let order = || new_order(None, &[(ProductId(1), 1)]);
+        first.add_keyed(shop.context(), at(name, given.0, given.1), order());
+        again.add_keyed(shop.context(), at(name, asked.0, asked.1), order());
+    }
+    shop.write(&mut first).await;
+    let verdicts = shop.write(&mut again).await;
+    assert!(matches!(verdicts[..], [Verdict::Replayed(_), Verdict::Replayed(_), Verdict::Decided]));
 }
 
 #[tokio::test]

@@ -82,8 +82,8 @@ async fn a_repetition_that_comes_late_is_answered_and_not_carried_out() {
     let shop = Shop::new().await;
     shop.product("A", 10).await;
     let key = |now_us| {
-        let key = "k".to_owned();
-        Some(IdempotencyKey { principal: 1, key, fingerprint: "same".to_owned(), now_us })
+        let (key, fingerprint) = ("k".to_owned(), "same".to_owned());
+        Some(IdempotencyKey { principal: 1, key, fingerprint, earliest_us: now_us, latest_us: now_us })
     };
     let mut first = Batch::default();
     first.add_keyed(shop.context(), key(0), order(1, 1));

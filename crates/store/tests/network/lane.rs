@@ -169,7 +169,8 @@ impl Lane {
                 principal: self.user.0,
                 key: format!("key {}", self.done),
                 fingerprint: "as it was".to_owned(),
-                now_us: context.now_us,
+                earliest_us: context.now_us,
+                latest_us: context.now_us,
             };
             let body = format!("{{\"request\":\"{}\"}}", context.request_id);
             let answer = KeptAnswer { status: 201, etag: Some("\"1\"".to_owned()), location: None, body };

@@ -9,7 +9,9 @@ mod full;
 mod ground;
 mod inject;
 mod power;
+mod slow;
 mod trace;
+mod wrong;
 
 /// How many rounds to run: `few` unless somebody asks for more.
 fn rounds(few: usize) -> usize {

@@ -1,6 +1,6 @@
 //! Power cuts: what was answered is on the disk, and the disk makes sense.
 
-use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::AtomicI64;
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::disk::Disk;
 use super::rounds;
 use super::trace::{Effect, Fault, strace, under};
+use super::wrong::{self, Manner};
 use crate::callers::{Caller, OPENING, furnish, history_of, look};
 use crate::history::audit;
 use crate::http::Client;
@@ -81,8 +82,8 @@ impl<'a> Shop<'a> {
     }
 }
 
-/// Cuts the power so many times, in as many shops as that takes. `sabotage` has the syncs of the server lie.
-fn cut_again_and_again(disk: &Disk, seed: u64, count: usize, sabotage: Option<&Path>) -> Cuts {
+/// Cuts the power so many times, in as many shops as that takes. Each server is started by what `command` says.
+fn cut_again_and_again(disk: &Disk, seed: u64, count: usize, command: impl Fn(&Place) -> Command) -> Cuts {
     let mut all = Cuts::default();
     let mut shop_number = seed;
     while all.cuts < count && all.findings.is_empty() {
@@ -90,16 +91,9 @@ fn cut_again_and_again(disk: &Disk, seed: u64, count: usize, sabotage: Option<&P
         let mut shop = Shop::on(disk, shop_number);
         // Only what the callers do is at stake.
         disk.sync();
-        for nth in 0..CUTS_PER_SHOP.min(count - all.cuts) {
-            let plain = shop.place.command(&Server::arguments(&[]));
-            let command = match sabotage {
-                None => plain,
-                Some(strace) => {
-                    let lie = Fault { call: "fsync", effect: Effect::Lie(0), nth: 1, for_good: true };
-                    under(strace, &shop.place, &plain, lie)
-                }
-            };
-            let server = match Server::start_by(&shop.place, command) {
+        let cuts = CUTS_PER_SHOP.min(count - all.cuts);
+        for nth in 0..=cuts {
+            let server = match Server::start_by(&shop.place, command(&shop.place)) {
                 Ok(server) => server,
                 Err(said) => {
                     all.findings.push(said);
@@ -109,11 +103,11 @@ fn cut_again_and_again(disk: &Disk, seed: u64, count: usize, sabotage: Option<&P
             if nth > 0 {
                 all.unanswered +=
                     shop.callers.iter().filter(|it| it.sent.iter().any(|it| it.done.is_none())).count();
-                let findings = shop.settle(&server);
-                all.findings.extend(findings);
-                if !all.findings.is_empty() {
-                    break;
-                }
+                all.findings.extend(shop.settle(&server));
+            }
+            // Also the last cut is looked at.
+            if nth == cuts || !all.findings.is_empty() {
+                break;
             }
             shop.work_and_cut(server, 20 + (shop_number * 31 + nth as u64 * 17) % 100);
             all.cuts += 1;
@@ -125,13 +119,18 @@ fn cut_again_and_again(disk: &Disk, seed: u64, count: usize, sabotage: Option<&P
     all
 }
 
+/// The program as it is.
+fn plain(place: &Place) -> Command {
+    place.command(&Server::arguments(&[]))
+}
+
 #[test]
 fn what_was_answered_survives_power_cuts() {
     let mut total = 0;
     for (nth, kind) in ["ext4", "xfs"].into_iter().enumerate() {
         let Some(disk) = Disk::new(kind, 512) else { continue };
         let began = Instant::now();
-        let cuts = cut_again_and_again(&disk, 1_000 * nth as u64, rounds(8).div_ceil(2), None);
+        let cuts = cut_again_and_again(&disk, 1_000 * nth as u64, rounds(8).div_ceil(2), plain);
         println!("{kind}: {cuts:?}, {:?}", began.elapsed());
         assert!(cuts.findings.is_empty(), "{:#?}", cuts.findings);
         assert!(cuts.answered > cuts.cuts, "hardly any load");
@@ -140,11 +139,29 @@ fn what_was_answered_survives_power_cuts() {
     println!("torture power: {total} cuts, 0 lost, 0 corrupt");
 }
 
-/// The control: syncs that are answered and not done, as with `synchronous = OFF`, or with NORMAL between two checkpoints.
+/// The control: a server that answers a commit before it is synced, as SQLite does with `synchronous = NORMAL`. The
+/// same server with FULL shows that this is what it takes.
+#[test]
+fn a_server_that_syncs_now_and_then_loses_what_it_answered() {
+    let Some(disk) = Disk::new("ext4", 512) else { return };
+    for (seed, manner) in [(7_000, Manner::Right), (8_000, Manner::SyncsNowAndThen)] {
+        let cuts = cut_again_and_again(&disk, seed, 4, |place| wrong::command(place, manner));
+        let Cuts { answered, findings, .. } = &cuts;
+        println!("{manner:?}: {} cuts, {answered} answered, {} findings", cuts.cuts, findings.len());
+        let is_lost = |finding: &String| finding.ends_with("was answered and is lost");
+        let is_right = manner == Manner::Right;
+        assert_eq!(!findings.iter().any(is_lost), is_right, "{findings:#?}");
+        assert_eq!(findings.is_empty(), is_right, "{findings:#?}");
+    }
+}
+
+/// Another control: syncs that are answered and not done, as with `synchronous = OFF`, or on a disk that lies.
 #[test]
 fn a_server_that_does_not_sync_loses_what_it_answered() {
     let (Some(strace), Some(disk)) = (strace(), Disk::new("ext4", 512)) else { return };
-    let cuts = cut_again_and_again(&disk, 9_000, 20, Some(&strace));
+    let lie = Fault { call: "fsync", effect: Effect::Lie(0), nth: 1, for_good: true };
+    let lying = |place: &Place| under(&strace, place, &plain(place), lie);
+    let cuts = cut_again_and_again(&disk, 9_000, 20, lying);
     println!("{cuts:?}");
     assert!(!cuts.findings.is_empty());
 }

@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use crate::program::Place;
+use crate::server::Server;
 
 /// What becomes of a system call. Of those that are asked for here, only databases make any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +15,8 @@ pub(crate) enum Effect {
     Error(&'static str),
     /// It answers this number, and nothing happens: a disk, or a program, that lies.
     Lie(u32),
+    /// It is done, and answers so many microseconds later.
+    Delay(u32),
     /// The process is killed.
     Kill,
 }
@@ -34,6 +39,7 @@ impl Fault {
         let effect = match effect {
             Effect::Error(name) => format!("error={name}"),
             Effect::Lie(answer) => format!("retval={answer}"),
+            Effect::Delay(microseconds) => format!("delay_exit={microseconds}"),
             Effect::Kill => "signal=KILL".to_owned(),
         };
         let plus = if for_good { "+" } else { "" };
@@ -74,6 +80,22 @@ pub(crate) fn under(strace: &Path, place: &Place, command: &Command, fault: Faul
     traced.current_dir(place.path()).env_clear();
     traced.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     traced
+}
+
+/// Lets a server that was started by way of [`under`] go on without any more faults.
+pub(crate) fn let_go(server: &Server) {
+    let tracer = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
+        line.unwrap().trim().parse::<u32>().unwrap()
+    };
+    assert_ne!(tracer(), 0, "nobody traces it");
+    // It heeds no other signal, and leaves the server as it is.
+    let kill = format!("kill -KILL {}", tracer());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    while tracer() != 0 {
+        sleep(Duration::from_millis(10));
+    }
 }
 
 /// Whether a call was tampered with since [`under`].

@@ -32,7 +32,8 @@ async fn write(shop: &Shop, turn: i64) {
     let first = (turn - 1) * 20 + 1;
     for id in first..first + 20 {
         let key = format!("{turn}-{id}");
-        let key = IdempotencyKey { principal: 7, key, fingerprint: String::new(), now_us: turn };
+        let fingerprint = String::new();
+        let key = IdempotencyKey { principal: 7, key, fingerprint, earliest_us: turn, latest_us: turn };
         let lines = [(ProductId(id), 1), (ProductId(1 + id / 2), 1)];
         batch.add_keyed(shop.context(), Some(key), new_order(Some(UserId(turn)), &lines));
     }
