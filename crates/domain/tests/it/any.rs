@@ -2,9 +2,10 @@
 
 use domain::{
     AdjustStock, ApiKey, ChangeOrder, Command, Context, CreateApiKey, CreateProduct, CreateUser,
-    DeleteProduct, Deleted, Effects, ExpireOrders, ForgetAnswers, Keys, NoteApiKeyUse, NoteSecret, OpenShop,
-    Order, OrderChanged, OrderId, OrderPlaced, PlaceOrder, ProductWithStock, Rejection, RestoreProduct,
-    RevokeApiKey, RevokeSessions, SetPassword, Snapshot, ToggleProduct, UpdateProduct, UpdateUser, User,
+    DeleteProduct, Deleted, Effects, ExpireOrders, ForgetAnswers, Keys, LimitWaits, NoteApiKeyUse,
+    NoteSecret, OpenShop, Order, OrderChanged, OrderId, OrderPlaced, PlaceOrder, ProductWithStock, Rejection,
+    RestoreProduct, RevokeApiKey, RevokeSessions, SetPassword, Snapshot, ToggleProduct, UpdateProduct,
+    UpdateUser, User,
 };
 
 use crate::shop::{Shop, ensure};
@@ -192,6 +193,7 @@ any_command!(
     DeleteProduct,
     ExpireOrders,
     ForgetAnswers,
+    LimitWaits,
     NoteApiKeyUse,
     NoteSecret,
     OpenShop,
@@ -221,6 +223,7 @@ impl std::fmt::Debug for Any {
             Self::DeleteProduct(command) => command.fmt(f),
             Self::ExpireOrders(command) => command.fmt(f),
             Self::ForgetAnswers(command) => command.fmt(f),
+            Self::LimitWaits(command) => command.fmt(f),
             Self::NoteApiKeyUse(command) => command.fmt(f),
             Self::NoteSecret(command) => command.fmt(f),
             Self::OpenShop(command) => command.fmt(f),

@@ -2,8 +2,8 @@
 
 use domain::{
     Action, AdjustStock, AllocateAt, ApiKeyId, ChangeOrder, DeleteProduct, ExpireOrders, ForgetAnswers,
-    Fulfilment, Goal, MovementKind, NoteApiKeyUse, NoteSecret, OpenShop, OrderId, OrderState, Payment,
-    RestoreProduct, RevokeApiKey, RevokeSessions, Role, SetPassword, Status, ToggleProduct, UserId,
+    Fulfilment, Goal, LimitWaits, MovementKind, NoteApiKeyUse, NoteSecret, OpenShop, OrderId, OrderState,
+    Payment, RestoreProduct, RevokeApiKey, RevokeSessions, Role, SetPassword, Status, ToggleProduct, UserId,
     action_towards,
 };
 
@@ -69,12 +69,13 @@ fn every_status_but_the_first_has_its_action() {
 fn every_command_has_its_word() {
     let (product_id, if_version, user_id, id) = (APPLE, None, UserId(1), ApiKeyId(1));
     let (password_hash, seen_generation) = ("hash".to_owned(), None);
-    let commands: [(Any, &str); 18] = [
+    let commands: [(Any, &str); 19] = [
         (AdjustStock { lines: Vec::new() }.into(), "stock.adjust"),
         (new_key().into(), "api_key.create"),
         (RevokeApiKey { id }.into(), "api_key.revoke"),
         (NoteApiKeyUse { id, at_us: 0 }.into(), "api_key.note_use"),
         (ExpireOrders { order_ids: vec![OrderId(1)] }.into(), "order.expire"),
+        (LimitWaits { order_ids: Vec::new(), life_us: 1 }.into(), "order.limit_wait"),
         (OpenShop { currency: "USD".to_owned() }.into(), "shop.open"),
         (NoteSecret { mark: "m".to_owned() }.into(), "shop.note_secret"),
         (ForgetAnswers { before_us: 0 }.into(), "shop.forget_answers"),

@@ -53,5 +53,6 @@ mod touched;
 mod toys;
 #[cfg(test)]
 mod verify;
+mod waits;
 #[cfg(test)]
 mod write;

@@ -40,6 +40,7 @@ pub(super) const REACHED: &[(&str, &str)] = &[
     ("DeleteProduct", "accepted"),
     ("ExpireOrders", "accepted"),
     ("ForgetAnswers", "accepted"),
+    ("LimitWaits", "accepted"),
     ("NoteSecret", "accepted"),
     ("OpenShop", "CURRENCY_MISMATCH"),
     ("OpenShop", "accepted"),

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use domain::{
     Action, Actor, AdjustStock, AllocateAt, ChangeOrder, Context, CreateProduct, CreateUser, Customs,
-    DeleteProduct, ExpireOrders, ForgetAnswers, Founding, Goal, MAX_PRICE_CENTS, MAX_QUANTITY, MAX_STOCK,
-    NextIds, NoteSecret, OpenShop, OrderId, OrderLine, PlaceOrder, PlacingCustoms, PlacingTerms, ProductId,
-    RestoreProduct, RevokeSessions, Role, SetPassword, Status, StockChange, StockLine, ToggleProduct,
-    UpdateProduct, UpdateUser, UserId,
+    DeleteProduct, ExpireOrders, ForgetAnswers, Founding, Goal, LimitWaits, MAX_PRICE_CENTS, MAX_QUANTITY,
+    MAX_STOCK, NextIds, NoteSecret, OpenShop, OrderId, OrderLine, PlaceOrder, PlacingCustoms, PlacingTerms,
+    ProductId, RestoreProduct, RevokeSessions, Role, SetPassword, Status, StockChange, StockLine,
+    ToggleProduct, UpdateProduct, UpdateUser, UserId,
 };
 
 use crate::any::Any;
@@ -55,8 +55,8 @@ pub(crate) fn play(seed: u64, next: NextIds) -> (Any, Context) {
     let command = match dice.below(100) {
         0..30 => place(&mut dice, next),
         30..60 => change(&mut dice, next),
-        60..62 => expire(&mut dice, next),
-        62..76 => adjust(&mut dice, next),
+        60..63 => expire(&mut dice, next),
+        63..76 => adjust(&mut dice, next),
         76..80 => create_product(&mut dice),
         80..86 => update_product(&mut dice, next),
         86 => {
@@ -129,7 +129,11 @@ fn change(dice: &mut Dice, next: NextIds) -> Any {
 
 fn expire(dice: &mut Dice, next: NextIds) -> Any {
     let count = dice.below(5);
-    ExpireOrders { order_ids: (0..count).map(|_| order(dice, next)).collect() }.into()
+    let order_ids = (0..count).map(|_| order(dice, next)).collect();
+    if dice.chance(30) {
+        return LimitWaits { order_ids, life_us: dice.below(2_000_000_000) }.into();
+    }
+    ExpireOrders { order_ids }.into()
 }
 
 fn adjust(dice: &mut Dice, next: NextIds) -> Any {
