@@ -19,7 +19,7 @@ pub use product::{
 };
 pub use shop::{ForgetAnswers, NoteSecret, OpenShop};
 pub use stock::{AdjustStock, StockChange, StockLine};
-pub use user::{CreateUser, Founding, RevokeSessions, SetPassword, UpdateUser};
+pub use user::{BeginSession, CreateUser, Founding, RevokeSessions, SetPassword, UpdateUser};
 
 use crate::{Context, Denial, Rejection};
 

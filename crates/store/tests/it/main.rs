@@ -53,6 +53,7 @@ mod touched;
 mod toys;
 #[cfg(test)]
 mod verify;
+#[cfg(test)]
 mod waits;
 #[cfg(test)]
 mod write;

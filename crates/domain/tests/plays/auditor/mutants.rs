@@ -318,6 +318,21 @@ fn closed_shops_are_open(
     Any::from(CreateUser { by_invitation: false, ..create.clone() }).decide(snapshot, context)
 }
 
+/// Whoever knew the password once begins a session, though somebody has ended that.
+fn sessions_begin_unseen(
+    command: &Any,
+    snapshot: &Snapshot,
+    context: &Context,
+) -> Result<Verdict, Rejection> {
+    let mut snapshot = snapshot.clone();
+    if let Any::BeginSession(begin) = command {
+        for user in snapshot.users.values_mut().flatten() {
+            (user.is_active, user.token_generation) = (true, begin.seen_generation);
+        }
+    }
+    command.decide(&snapshot, context)
+}
+
 /// Refuses for the wrong reason.
 fn orders_are_confused_with_users(
     command: &Any,
@@ -385,6 +400,7 @@ fn wrong_rules_are_caught() {
         (the_code_is_good_for_ever, "the model"),
         (closed_shops_are_open, "the model says"),
         (roles_change_and_sessions_stay, "stored"),
+        (sessions_begin_unseen, "the model says"),
         (orders_are_confused_with_users, "the model says"),
         (answers_lie, "stored"),
         (neighbours_in_the_batch_matter, "in the batch"),
