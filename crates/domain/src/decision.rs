@@ -39,6 +39,11 @@ pub enum Change {
         /// Microseconds since 1970 UTC.
         at_us: i64,
     },
+    /// The user logged in. Nothing is stored of it but what the audit log tells.
+    NoteSession {
+        /// The user.
+        user_id: UserId,
+    },
     /// The key was used.
     NoteApiKeyUse {
         /// The key.

@@ -110,6 +110,11 @@ pub enum Event {
         /// The order.
         order_id: OrderId,
     },
+    /// A pending order that might wait for ever got an end.
+    OrderWaitLimited {
+        /// The order.
+        order_id: OrderId,
+    },
     /// An order was called off.
     OrderCancelled {
         /// The order.
@@ -176,6 +181,7 @@ impl Event {
             Self::OrderPaid { .. } => "order_paid",
             Self::OrderShipped { .. } => "order_shipped",
             Self::OrderDelivered { .. } => "order_delivered",
+            Self::OrderWaitLimited { .. } => "order_wait_limited",
             Self::OrderCancelled { .. } => "order_cancelled",
             Self::UserCreated { .. } => "user_created",
             Self::UserUpdated { .. } => "user_updated",
@@ -195,6 +201,7 @@ impl Event {
             | Self::OrderPaid { order_id }
             | Self::OrderShipped { order_id }
             | Self::OrderDelivered { order_id }
+            | Self::OrderWaitLimited { order_id }
             | Self::OrderCancelled { order_id, .. } => Some(*order_id),
             _ => None,
         }

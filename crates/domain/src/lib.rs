@@ -17,11 +17,11 @@ mod words;
 
 pub use command::{Actor, Command, Context};
 pub use commands::{
-    AdjustStock, ChangeOrder, CreateApiKey, CreateProduct, CreateUser, Customs, DeleteProduct, Deleted,
-    ExpireOrders, ForgetAnswers, Founding, NoteApiKeyUse, NoteSecret, OpenShop, OrderChanged, OrderLine,
-    OrderPlaced, PlaceOrder, PlacingCustoms, PlacingTerms, ProductWithStock, RestoreProduct, RevokeApiKey,
-    RevokeSessions, SetPassword, StockChange, StockLine, ToggleProduct, UpdateProduct, UpdateUser,
-    generated_sku,
+    AdjustStock, BeginSession, ChangeOrder, CreateApiKey, CreateProduct, CreateUser, Customs, DeleteProduct,
+    Deleted, ExpireOrders, ForgetAnswers, Founding, LimitWaits, NoteApiKeyUse, NoteSecret, OpenShop,
+    OrderChanged, OrderLine, OrderPlaced, PlaceOrder, PlacingCustoms, PlacingTerms, ProductWithStock,
+    RestoreProduct, RevokeApiKey, RevokeSessions, SetPassword, StockChange, StockLine, ToggleProduct,
+    UpdateProduct, UpdateUser, generated_sku,
 };
 pub use decision::{Cause, Change, Decision, Draft, Effects, Movement};
 pub use event::{Event, Fact, RecordedEvent};

@@ -148,8 +148,8 @@ pub struct Order {
     pub placed_at_us: i64,
     /// Last change after placement.
     pub updated_at_us: Option<i64>,
-    /// When the order expires unless it is confirmed or paid before; `None` when it may wait for ever, and once it is no
-    /// longer pending.
+    /// When the order expires unless it is confirmed or paid before: fixed when it is placed, or later if the shop set no
+    /// time then. `None` when it may wait for ever, and once it is no longer pending.
     pub expires_at_us: Option<i64>,
     /// One item a product, in the order of the request.
     pub items: Vec<OrderItem>,

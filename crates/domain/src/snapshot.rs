@@ -241,7 +241,7 @@ impl Snapshot {
                     key.last_used_at_us = key.last_used_at_us.max(Some(*at_us));
                 }
             }
-            Change::ForgetAnswers { .. } => {}
+            Change::NoteSession { .. } | Change::ForgetAnswers { .. } => {}
         }
     }
 

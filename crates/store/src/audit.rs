@@ -49,6 +49,12 @@ pub(crate) struct Entry {
     became: String,
 }
 
+impl Entry {
+    pub(crate) fn at_us(&self) -> i64 {
+        self.author.at_us
+    }
+}
+
 /// What a line may be about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Thing {
@@ -68,6 +74,7 @@ impl Thing {
             Change::PutLevel(level) => Some(Self::Product(level.product_id)),
             Change::PutOrder(order) => Some(Self::Order(order.id)),
             Change::PutApiKey(key) => Some(Self::ApiKey(key.id)),
+            Change::NoteSession { user_id } => Some(Self::User(*user_id)),
             // The line about the user tells why.
             Change::RevokeApiKeysOf { .. }
             | Change::NoteApiKeyUse { .. }
@@ -116,8 +123,12 @@ enum Fact {
     Shown(Value),
     /// That it changed is told, and nothing else.
     Hidden(String),
+    /// Without meaning outside. There is a line when it changed, which does not tell of it.
+    Silent(i64),
 }
 
+/// By the names that the API has for them. Times are told as times by whoever shows the log, which knows them by how their
+/// names end.
 type Facts = Vec<(&'static str, Fact)>;
 
 fn shown(value: impl Into<Value>) -> Fact {
@@ -132,7 +143,7 @@ fn product_facts(product: &Product, on_hand: i64) -> Facts {
         ("description", shown(product.description.as_str())),
         ("price_cents", shown(product.price_cents)),
         ("is_active", shown(product.is_active)),
-        ("is_archived", shown(product.archived_at_us.is_some())),
+        ("archived_at_us", shown(product.archived_at_us)),
         ("low_stock_threshold", shown(product.low_stock_threshold)),
         ("auto_deactivate", shown(product.auto_deactivate)),
         ("on_hand", shown(on_hand)),
@@ -142,7 +153,7 @@ fn product_facts(product: &Product, on_hand: i64) -> Facts {
 fn order_facts(order: &Order) -> Facts {
     let item = |item: &domain::OrderItem| {
         serde_json::json!({
-            "product_id": item.product_id.0, "quantity": item.quantity, "price_cents": item.price_cents,
+            "product_id": item.product_id.0, "quantity": item.quantity, "price_cents_at_purchase": item.price_cents,
         })
     };
     vec![
@@ -154,6 +165,7 @@ fn order_facts(order: &Order) -> Facts {
         ("allocate_at", shown(order.allocate_at.word())),
         ("total_amount_cents", shown(order.total_amount_cents)),
         ("total_quantity", shown(order.total_quantity)),
+        ("expires_at_us", shown(order.expires_at_us)),
         ("items", shown(order.items.iter().map(item).collect::<Vec<_>>())),
     ]
 }
@@ -166,7 +178,7 @@ fn user_facts(user: &User) -> Facts {
         ("role", shown(user.role.word())),
         ("is_active", shown(user.is_active)),
         ("password", Fact::Hidden(user.password_hash.clone())),
-        ("token_generation", shown(user.token_generation)),
+        ("token_generation", Fact::Silent(user.token_generation)),
     ]
 }
 
@@ -178,7 +190,7 @@ fn key_facts(key: &ApiKey) -> Facts {
         ("scopes", shown(scopes)),
         ("maker_id", shown(key.maker_id.0)),
         ("expires_at_us", shown(key.expires_at_us)),
-        ("is_revoked", shown(key.revoked_at_us.is_some())),
+        ("revoked_at_us", shown(key.revoked_at_us)),
     ]
 }
 
@@ -186,10 +198,12 @@ fn key_facts(key: &ApiKey) -> Facts {
 fn difference(facts: &Facts, others: &Facts) -> String {
     let is_other = |fact: &&(&str, Fact)| !others.contains(fact);
     let value = |fact: &Fact| match fact {
-        Fact::Shown(value) => value.clone(),
-        Fact::Hidden(_) => HIDDEN.into(),
+        Fact::Shown(value) => Some(value.clone()),
+        Fact::Hidden(_) => Some(HIDDEN.into()),
+        Fact::Silent(_) => None,
     };
-    let told = facts.iter().filter(is_other).map(|(name, fact)| ((*name).to_owned(), value(fact)));
+    let told = facts.iter().filter(is_other);
+    let told = told.filter_map(|(name, fact)| Some(((*name).to_owned(), value(fact)?)));
     Value::Object(told.collect::<Map<_, _>>()).to_string()
 }
 
@@ -198,21 +212,24 @@ fn difference(facts: &Facts, others: &Facts) -> String {
 pub(crate) struct Watch {
     author: Arc<Author>,
     before: BTreeMap<Thing, Facts>,
+    /// Whether there is a line also for what is as it was: the deed was none that changes anything.
+    tells_all: bool,
 }
 
 impl Watch {
     pub(crate) fn begin(author: Author, snapshot: &Snapshot, changes: &[Change]) -> Self {
         let things = changes.iter().filter_map(Thing::of);
         let before = things.map(|thing| (thing, thing.facts(snapshot))).collect();
-        Self { author: Arc::new(author), before }
+        let tells_all = changes.iter().any(|change| matches!(change, Change::NoteSession { .. }));
+        Self { author: Arc::new(author), before, tells_all }
     }
 
     /// What has become of them.
     pub(crate) fn end(self, snapshot: &Snapshot) -> impl Iterator<Item = Entry> {
-        let author = self.author;
+        let Self { author, tells_all, .. } = self;
         self.before.into_iter().filter_map(move |(thing, before)| {
             let after = thing.facts(snapshot);
-            (before != after).then(|| Entry {
+            (tells_all || before != after).then(|| Entry {
                 author: Arc::clone(&author),
                 thing,
                 was: difference(&before, &after),

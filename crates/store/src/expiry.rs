@@ -1,4 +1,5 @@
-//! Orders whose time is up: who they are, and that they give back what they hold before anybody is refused for want of it.
+//! Orders whose time is up: who they are, and that they give back what they hold before anybody is refused for want of it;
+//! and those that have no such time.
 //!
 //! Somebody sweeps them away from time to time. Between two times they hold what is nobody's any more, so a command that
 //! is refused for want of stock, or because its customer has too much waiting, is decided once more after those that
@@ -28,6 +29,10 @@ const IN_THE_WAY: &str = "SELECT o.id, o.expires_at_us FROM orders o {via orders
      AND i.product_id + 0 IN (SELECT p.id FROM {rows:id int} p))) \
      ORDER BY o.expires_at_us, o.id LIMIT ?";
 
+/// Those that wait, whether or not they have an end: so many are read at a time, and never more to find the few without.
+const PENDING: &str = "SELECT o.id, o.expires_at_us FROM orders o {via orders_by_status} \
+     WHERE o.status = 'pending' AND o.id > ? ORDER BY o.id LIMIT ?";
+
 /// How many are looked for at first, and how many times as many when these were not enough.
 const FIRST_LOOK: i64 = 200;
 const MORE: i64 = 4;
@@ -46,6 +51,33 @@ impl Store {
         let rows = self.database().reader().await?.query(EXPIRED, &[now_us.into(), limit.into()]).await?;
         rows.iter().map(|row| row.int(0).map(OrderId)).collect()
     }
+
+    /// Looks at the next `limit` pending orders behind `after`, by id. Orders are numbered as they are committed, so those
+    /// that come later are behind these, and what was looked at need not be looked at again.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn pending_orders(&self, after: OrderId, limit: i64) -> Result<Waiting, StoreError> {
+        let rows = self.database().reader().await?.query(PENDING, &[after.0.into(), limit.into()]).await?;
+        let mut waiting = Waiting { endless: Vec::new(), last: None };
+        for row in rows {
+            let id = OrderId(row.int(0)?);
+            waiting.last = Some(id);
+            if row.opt_int(1)?.is_none() {
+                waiting.endless.push(id);
+            }
+        }
+        Ok(waiting)
+    }
+}
+
+/// Some of the orders that wait to be confirmed or paid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Those that may wait for ever.
+    pub endless: Vec<OrderId>,
+    /// The last one that was looked at; `None` when there was none.
+    pub last: Option<OrderId>,
 }
 
 /// What one batch knows about orders that have expired.
@@ -160,6 +192,7 @@ mod tests {
         let step = "SEARCH o USING INDEX orders_by_expiry (expires_at_us<?)";
         planner.check(EARLIEST, &["SEARCH o USING COVERING INDEX orders_by_expiry (expires_at_us>?)"]).await;
         planner.check(EXPIRED, &[&step.replace("INDEX", "COVERING INDEX")]).await;
+        planner.check(PENDING, &["SEARCH o USING INDEX orders_by_status (status=? AND id>?)"]).await;
         let items = "SEARCH i USING PRIMARY KEY (order_id=?)";
         let plan = planner.plan(IN_THE_WAY).await;
         let has = |step: &str| plan.iter().any(|line| line.starts_with(step));

@@ -84,8 +84,8 @@ impl Pending {
                     self.erased.insert(*id);
                 }
                 Change::PutLevel(level) => drop(self.levels.insert(level.product_id)),
-                // Taken in above, before it was visible.
-                Change::PutOrder(_) => {}
+                // Taken in above, before it was visible; and what the audit log alone tells of.
+                Change::PutOrder(_) | Change::NoteSession { .. } => {}
                 Change::OpenShop { currency } => self.open_shop = Some(currency.clone()),
                 Change::NoteSecret { mark } => self.secret_mark = Some(mark.clone()),
                 Change::PutApiKey(_) | Change::RevokeApiKeysOf { .. } | Change::NoteApiKeyUse { .. } => {
@@ -199,7 +199,9 @@ impl Pending {
     fn latest_us(&self) -> i64 {
         let events = self.events.iter().map(|event| event.at_us);
         let answers = self.answers.values().map(|(key, _)| key.latest_us);
-        events.chain(answers).chain(self.forget_before_us).chain(self.keyring.latest_us()).max().unwrap_or(0)
+        let lines = self.audit.iter().map(audit::Entry::at_us);
+        let others = self.forget_before_us.into_iter().chain(self.keyring.latest_us());
+        events.chain(answers).chain(lines).chain(others).max().unwrap_or(0)
     }
 
     fn deletions(&self, sets: &mut Sets, first: domain::NextIds) {

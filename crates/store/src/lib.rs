@@ -33,6 +33,7 @@ mod write;
 
 pub use api_keys::digest_head;
 pub use error::{Cause, StoreError, Violation};
+pub use expiry::Waiting;
 pub use filling::Filling;
 pub use job::{ANSWER_LIFE_US, IdempotencyKey, Job, KeptAnswer, Verdict};
 pub use touched::{Changes, Touched, Written};

@@ -11,7 +11,7 @@ mod user;
 
 pub use api_key::{CreateApiKey, NoteApiKeyUse, RevokeApiKey};
 pub use order_change::{ChangeOrder, Customs, OrderChanged};
-pub use order_expire::ExpireOrders;
+pub use order_expire::{ExpireOrders, LimitWaits};
 pub use order_place::{OrderLine, OrderPlaced, PlaceOrder, PlacingCustoms, PlacingTerms};
 pub use product::{
     CreateProduct, DeleteProduct, Deleted, ProductWithStock, RestoreProduct, ToggleProduct, UpdateProduct,
@@ -19,7 +19,7 @@ pub use product::{
 };
 pub use shop::{ForgetAnswers, NoteSecret, OpenShop};
 pub use stock::{AdjustStock, StockChange, StockLine};
-pub use user::{CreateUser, Founding, RevokeSessions, SetPassword, UpdateUser};
+pub use user::{BeginSession, CreateUser, Founding, RevokeSessions, SetPassword, UpdateUser};
 
 use crate::{Context, Denial, Rejection};
 

@@ -224,6 +224,39 @@ impl Command for SetPassword {
     }
 }
 
+/// Notes that somebody has logged in, for the audit log: tokens are given out after this.
+#[derive(Debug, Clone)]
+pub struct BeginSession {
+    /// The user, who is the one who asks.
+    pub user_id: UserId,
+    /// The token generation of which the tokens will be, and in which the password was right.
+    pub seen_generation: i64,
+}
+
+impl Command for BeginSession {
+    type Outcome = ();
+
+    fn word(&self) -> &'static str {
+        "user.begin_session"
+    }
+
+    fn keys(&self, _: &Context) -> Keys {
+        Keys { users: vec![self.user_id], ..Keys::default() }
+    }
+
+    fn decide(&self, snapshot: &Snapshot, context: &Context) -> Result<Decision<()>, Rejection> {
+        let id = self.user_id;
+        let own = snapshot.user(id).filter(|_| context.actor.user_id == Some(id));
+        let user = own.ok_or(Rejection::UserNotFound(id))?;
+        if !user.is_active || user.token_generation != self.seen_generation {
+            return Err(Rejection::CredentialsChanged);
+        }
+        let mut draft = Draft::new(snapshot, context);
+        draft.put(Change::NoteSession { user_id: id });
+        Ok(draft.decide(()))
+    }
+}
+
 /// Ends all sessions of a user: every token given out so far is dead.
 #[derive(Debug, Clone)]
 pub struct RevokeSessions {

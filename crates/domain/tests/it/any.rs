@@ -1,10 +1,11 @@
 //! Any command as one type, and what its outcome shows of the shop.
 
 use domain::{
-    AdjustStock, ApiKey, ChangeOrder, Command, Context, CreateApiKey, CreateProduct, CreateUser,
-    DeleteProduct, Deleted, Effects, ExpireOrders, ForgetAnswers, Keys, NoteApiKeyUse, NoteSecret, OpenShop,
-    Order, OrderChanged, OrderId, OrderPlaced, PlaceOrder, ProductWithStock, Rejection, RestoreProduct,
-    RevokeApiKey, RevokeSessions, SetPassword, Snapshot, ToggleProduct, UpdateProduct, UpdateUser, User,
+    AdjustStock, ApiKey, BeginSession, ChangeOrder, Command, Context, CreateApiKey, CreateProduct,
+    CreateUser, DeleteProduct, Deleted, Effects, ExpireOrders, ForgetAnswers, Keys, LimitWaits,
+    NoteApiKeyUse, NoteSecret, OpenShop, Order, OrderChanged, OrderId, OrderPlaced, PlaceOrder,
+    ProductWithStock, Rejection, RestoreProduct, RevokeApiKey, RevokeSessions, SetPassword, Snapshot,
+    ToggleProduct, UpdateProduct, UpdateUser, User,
 };
 
 use crate::shop::{Shop, ensure};
@@ -185,6 +186,7 @@ macro_rules! any_command {
 
 any_command!(
     AdjustStock,
+    BeginSession,
     ChangeOrder,
     CreateApiKey,
     CreateProduct,
@@ -192,6 +194,7 @@ any_command!(
     DeleteProduct,
     ExpireOrders,
     ForgetAnswers,
+    LimitWaits,
     NoteApiKeyUse,
     NoteSecret,
     OpenShop,
@@ -210,6 +213,7 @@ impl std::fmt::Debug for Any {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::AdjustStock(command) => command.fmt(f),
+            Self::BeginSession(command) => command.fmt(f),
             Self::ChangeOrder(command) => command.fmt(f),
             Self::CreateApiKey(CreateApiKey { name, role, scopes, life_days, .. }) => {
                 write!(f, "CreateApiKey {{ {name:?} {role:?} {scopes:?} {life_days} }}")
@@ -221,6 +225,7 @@ impl std::fmt::Debug for Any {
             Self::DeleteProduct(command) => command.fmt(f),
             Self::ExpireOrders(command) => command.fmt(f),
             Self::ForgetAnswers(command) => command.fmt(f),
+            Self::LimitWaits(command) => command.fmt(f),
             Self::NoteApiKeyUse(command) => command.fmt(f),
             Self::NoteSecret(command) => command.fmt(f),
             Self::OpenShop(command) => command.fmt(f),

@@ -154,6 +154,10 @@ impl Shop {
                         key.last_used_at_us = key.last_used_at_us.max(Some(*at_us));
                     }
                 }
+                Change::NoteSession { user_id } => {
+                    let is_here = self.users.get(user_id).is_some_and(|user| user.is_active);
+                    ensure!(is_here, "a session of {user_id:?}, who is not here");
+                }
                 Change::ForgetAnswers { .. } => {}
             }
         }

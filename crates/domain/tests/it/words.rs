@@ -1,10 +1,10 @@
 //! Every word reads back as what it was written from, and statuses follow from facts.
 
 use domain::{
-    Action, AdjustStock, AllocateAt, ApiKeyId, ChangeOrder, DeleteProduct, ExpireOrders, ForgetAnswers,
-    Fulfilment, Goal, MovementKind, NoteApiKeyUse, NoteSecret, OpenShop, OrderId, OrderState, Payment,
-    RestoreProduct, RevokeApiKey, RevokeSessions, Role, SetPassword, Status, ToggleProduct, UserId,
-    action_towards,
+    Action, AdjustStock, AllocateAt, ApiKeyId, BeginSession, ChangeOrder, DeleteProduct, ExpireOrders,
+    ForgetAnswers, Fulfilment, Goal, LimitWaits, MovementKind, NoteApiKeyUse, NoteSecret, OpenShop, OrderId,
+    OrderState, Payment, RestoreProduct, RevokeApiKey, RevokeSessions, Role, SetPassword, Status,
+    ToggleProduct, UserId, action_towards,
 };
 
 use crate::any::Any;
@@ -69,12 +69,13 @@ fn every_status_but_the_first_has_its_action() {
 fn every_command_has_its_word() {
     let (product_id, if_version, user_id, id) = (APPLE, None, UserId(1), ApiKeyId(1));
     let (password_hash, seen_generation) = ("hash".to_owned(), None);
-    let commands: [(Any, &str); 18] = [
+    let commands: [(Any, &str); 20] = [
         (AdjustStock { lines: Vec::new() }.into(), "stock.adjust"),
         (new_key().into(), "api_key.create"),
         (RevokeApiKey { id }.into(), "api_key.revoke"),
         (NoteApiKeyUse { id, at_us: 0 }.into(), "api_key.note_use"),
         (ExpireOrders { order_ids: vec![OrderId(1)] }.into(), "order.expire"),
+        (LimitWaits { order_ids: Vec::new(), life_us: 1 }.into(), "order.limit_wait"),
         (OpenShop { currency: "USD".to_owned() }.into(), "shop.open"),
         (NoteSecret { mark: "m".to_owned() }.into(), "shop.note_secret"),
         (ForgetAnswers { before_us: 0 }.into(), "shop.forget_answers"),
@@ -82,6 +83,7 @@ fn every_command_has_its_word() {
         (account("eve", None).into(), "user.create"),
         (amend(1).into(), "user.update"),
         (SetPassword { user_id, seen_generation, password_hash }.into(), "user.set_password"),
+        (BeginSession { user_id, seen_generation: 1 }.into(), "user.begin_session"),
         (RevokeSessions { user_id }.into(), "user.end_sessions"),
         (product("FIG", 1, 1).into(), "product.create"),
         (edit(APPLE).into(), "product.update"),

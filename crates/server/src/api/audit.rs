@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::{ApiKeyId, UserId};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -110,10 +110,12 @@ struct AuditEntry {
     api_key_name: Option<String>,
     /// The role in which it was done.
     role: Role,
-    /// What changed, as it was; empty for what is new. Passwords are shown as `***`.
+    /// What changed, as it was and as it is called where it is shown itself; empty for what is new. Passwords are shown
+    /// as `***`.
     #[schema(value_type = Object, example = json!({"price_cents": 249_999}))]
     before: Value,
-    /// The same, as it became; empty for what is gone.
+    /// The same, as it became; empty for what is gone. Where somebody logged in or out, nothing changed that is shown, and
+    /// both are empty.
     #[schema(value_type = Object, example = json!({"price_cents": 239_999}))]
     after: Value,
     /// The request in which it happened, as in its `X-Request-Id`.
@@ -139,12 +141,22 @@ impl TryFrom<&AuditView> for AuditEntry {
             api_key_id: line.key_id.map(|id| id.0),
             api_key_name: line.key_name.clone(),
             role: line.role.into(),
-            before: serde_json::from_str(&line.was).map_err(Problem::internal)?,
-            after: serde_json::from_str(&line.became).map_err(Problem::internal)?,
+            before: told(&line.was)?,
+            after: told(&line.became)?,
             request_id: line.request_id.clone(),
             source: line.source.clone(),
         })
     }
+}
+
+/// What the log has, as the API tells it: `expires_at_us` as `expires_at`.
+fn told(facts: &str) -> Result<Value, Problem> {
+    let facts: Map<String, Value> = serde_json::from_str(facts).map_err(Problem::internal)?;
+    let told = facts.into_iter().map(|(name, value)| match name.strip_suffix("_at_us") {
+        Some(time) => (format!("{time}_at"), value.as_i64().map(|at_us| Rfc3339(at_us).to_string()).into()),
+        None => (name, value),
+    });
+    Ok(Value::Object(told.collect()))
 }
 
 impl AuditFilter {
@@ -161,7 +173,8 @@ impl AuditFilter {
 /// Shows the audit log
 ///
 /// What staff, administrators and machines changed, the latest first: every change by any of them is here, written with the
-/// change itself. What customers do is not, nor what was refused.
+/// change itself, and so is every login (`user.begin_session`) of staff and administrators, written before their tokens are
+/// given out. What customers do is not, nor what was refused.
 #[utoipa::path(get, path = "/audit", tag = "audit", operation_id = "list_audit",
     security(("bearer" = []), ("password" = [])),
     params(AuditFilter, PageParams),

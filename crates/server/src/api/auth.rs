@@ -21,6 +21,7 @@ use crate::http::problem::{
     Unavailable, UserTaken,
 };
 use crate::http::reply::Reply;
+use crate::http::request_id::RequestId;
 use crate::request::{
     Anyone, Attempted, Founder, NoBody, OperationBody, PERSON, Someone, Source, USERS, Write, admit_newcomer,
     hash_password, is_password, issue_token, log_in, run, session,
@@ -217,7 +218,7 @@ async fn register(
 /// Exchanges name and password for tokens
 ///
 /// Takes JSON, or the form of an OAuth2 password grant. A name that nobody has, a wrong password and a deactivated
-/// account get the same answer after the same time. After a few wrong passwords for a name, or from an address, each
+/// account get the same answer after the same time. That somebody of staff logs in is in the audit log. After a few wrong passwords for a name, or from an address, each
 /// further one must wait longer, up to a minute.
 #[utoipa::path(post, path = "/auth/login", tag = "auth", operation_id = "login", security(()),
     params(headers::UnusedIdempotencyKey),
@@ -242,10 +243,15 @@ async fn register(
                 "detail": "The username or the password is wrong.", "request_id": "0kq3v8x2m5t9a",
             })),
     ))]
-async fn login(State(app): State<App>, source: Source, write: Write<LoginBody>) -> Result<Reply, Problem> {
+async fn login(
+    State(app): State<App>,
+    source: Source,
+    request_id: RequestId,
+    write: Write<LoginBody>,
+) -> Result<Reply, Problem> {
     let LoginBody { username, password, .. } = write.body;
     let attempted = Attempted { name: username.as_str(), source };
-    let user = log_in(&app, attempted, password.as_str()).await?;
+    let user = log_in(&app, attempted, password.as_str(), &request_id).await?;
     Ok(Reply::ok(&TokenPair::issue(&app, user.id, user.token_generation)?))
 }
 

@@ -31,6 +31,7 @@ use super::{Described, TOO_MANY_ORDERS, TOO_MANY_UNITS, flaws, stream, with_put_
 use crate::app::{App, What, views::Scope};
 use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
+use crate::http::request_id::RequestId;
 use crate::request::{Again, CATALOGUE, ORDERS, READ, Source};
 use crate::wire::values::ProductName;
 
@@ -203,9 +204,10 @@ struct Message {
 async fn login(
     State(app): State<App>,
     source: Source,
+    request_id: RequestId,
     Form(credentials): Form<Credentials>,
 ) -> Result<Reply, Problem> {
-    token(&app, source, &credentials, "Invalid email or password").await
+    token(&app, (source, request_id), &credentials, "Invalid email or password").await
 }
 
 /// List all products

@@ -35,6 +35,7 @@ use crate::app::App;
 use crate::app::views::{OrderQuery, ProductQuery, Scope};
 use crate::http::problem::{Problem, Said};
 use crate::http::reply::Reply;
+use crate::http::request_id::RequestId;
 use crate::request::{
     CATALOGUE, Caller, Founder, ORDERS, READ, STOCK, Source, USERS, admit_newcomer, hash_password,
 };
@@ -178,9 +179,10 @@ async fn register(
 async fn login(
     State(app): State<App>,
     source: Source,
+    request_id: RequestId,
     Form(credentials): Form<Credentials>,
 ) -> Result<Reply, Problem> {
-    token(&app, source, &credentials, "Invalid credentials").await
+    token(&app, (source, request_id), &credentials, "Invalid credentials").await
 }
 
 /// List products

@@ -1,16 +1,20 @@
 //! Passwords against tokens, the same for every contract.
 
-use domain::{Founding, UserId};
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use domain::{Actor, BeginSession, Context, Founding, Role, UserId};
 
 use super::caller::Caller;
 use super::source::Source;
 use crate::app::views::UserView;
-use crate::app::{App, Failure};
+use crate::app::{Answered, App, Failure};
 use crate::auth::passwords::PasswordError;
 use crate::auth::throttle::TooEarly;
 use crate::auth::tokens::TokenKind;
 use crate::clock;
 use crate::http::problem::Problem;
+use crate::http::request_id::RequestId;
 
 /// Seconds after which a password may be tried again when too many are being checked: each takes some ten
 /// milliseconds, and no more wait than are done by then.
@@ -71,18 +75,65 @@ fn too_early(early: TooEarly) -> Problem {
     Problem::too_many_requests(early.seconds)
 }
 
-/// The active user with this name (or e-mail address) and password.
+/// The active user with this name (or e-mail address) and password. That one of staff has logged in is in the audit log when
+/// this returns; of customers nothing is written.
 ///
 /// # Errors
-/// 401 for a name that nobody has, a wrong password and a deactivated account alike, after the same time; see also
-/// [`is_password`].
-pub async fn log_in(app: &App, attempted: Attempted<'_>, password: &str) -> Result<UserView, Problem> {
+/// 401 for a name that nobody has, a wrong password and a deactivated account alike, after the same time; 503 when staff's
+/// login cannot be written down; see also [`is_password`].
+pub async fn log_in(
+    app: &App,
+    attempted: Attempted<'_>,
+    password: &str,
+    request_id: &RequestId,
+) -> Result<UserView, Problem> {
     let found = app.reads().user_by_login(attempted.name).await.map_err(Failure::from)?;
     // Whoever is deactivated is nobody: not even that their password was right is told, by waiting or not.
     let user = found.filter(|user| user.is_active);
     let hash = user.as_ref().map(|user| user.password_hash.as_str());
     let right = is_password(app, attempted, password, hash).await?;
-    user.filter(|_| right).ok_or_else(Problem::invalid_credentials)
+    let user = user.ok_or_else(Problem::invalid_credentials)?;
+    if user.role == Role::Customer {
+        return if right { Ok(user) } else { Err(Problem::invalid_credentials()) };
+    }
+    let address = attempted.source.text();
+    if !right {
+        // Nobody has done anything, so it is nothing for the audit log. The throttle bounds how often it is said.
+        tracing::warn!(user_id = user.id.0, %address, %request_id, "a wrong password for an account of staff");
+        return Err(Problem::invalid_credentials());
+    }
+    begin_session(app, &user, address, request_id).await?;
+    Ok(user)
+}
+
+/// Writes down that somebody who works here has logged in: no token without the line.
+async fn begin_session(
+    app: &App,
+    user: &UserView,
+    address: Arc<str>,
+    request_id: &RequestId,
+) -> Result<(), Problem> {
+    let context = Context {
+        actor: Actor { user_id: Some(user.id), role: user.role, key: None },
+        now_us: clock::now_us(),
+        request_id: Arc::from(request_id.as_str()),
+        source: Some(address),
+    };
+    let command = BeginSession { user_id: user.id, seen_generation: user.token_generation };
+    let written = app.execute(command, context, None).await.map_err(|failure| {
+        match Problem::from(failure.clone()) {
+            // There may be a line of a login to which no token was given. To log in again is no harm.
+            problem if problem.status() == StatusCode::GATEWAY_TIMEOUT => Problem::unavailable(failure),
+            problem => problem,
+        }
+    })?;
+    match written {
+        Answered::Decided(Ok(())) => Ok(()),
+        // Meanwhile the account was deactivated, or the password, the role or the sessions were changed.
+        Answered::Decided(Err(_)) => Err(Problem::invalid_credentials()),
+        // Only keyed commands have kept answers.
+        Answered::Kept { .. } => Err(Failure::Dropped.into()),
+    }
 }
 
 /// Lets somebody make an account who is no administrator, unless registration is closed or they have made too many. What

@@ -2,9 +2,11 @@
 //! it, and the list can be filtered and paged.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use axum::http::Method;
 use serde_json::{Value, json};
+use server::settings::Settings;
 
 use crate::document::Document;
 use crate::harness::{Caller, PASSWORD, TestApp};
@@ -14,7 +16,7 @@ use crate::harness::{Caller, PASSWORD, TestApp};
 #[rustfmt::skip]
 const DEEDS: &[(&str, &str, &str, &str)] = &[
     ("register", "", r#"{"username": "$new", "password": "long enough"}"#, "user.create"),
-    ("login", "", r#"{"username": "root", "password": "correct horse battery"}"#, ""),
+    ("login", "", r#"{"username": "root", "password": "correct horse battery"}"#, "user.begin_session"),
     ("refresh", "", r#"{"refresh_token": "$refresh"}"#, ""),
     ("create_user", "", r#"{"username": "$new", "password": "long enough"}"#, "user.create"),
     ("update_user", "user", r#"{"full_name": "$new"}"#, "user.update"),
@@ -96,6 +98,36 @@ async fn untold(told: &[Value], requests: &[(&str, String, &str)]) -> Vec<String
     untold
 }
 
+/// What changes nothing that is shown.
+const UNSHOWN: &[&str] = &["user.end_sessions", "user.set_password"];
+
+/// Names in a line that the thing does not have where it is shown itself, and times that are no times.
+fn strangers(document: &Document, entry: &Value) -> Vec<String> {
+    let schema = match entry["target_kind"].as_str().unwrap() {
+        "product" => "ProductBody",
+        "order" => "OrderBody",
+        "user" => "UserBody",
+        "api_key" => "ApiKeyBody",
+        other => panic!("{other}"),
+    };
+    let (known, of_items) = (document.names(schema), document.names("ItemBody"));
+    let mut strangers = BTreeSet::new();
+    for (name, value) in ["before", "after"].iter().flat_map(|side| entry[*side].as_object().unwrap()) {
+        let is_time = |text: &str| text.parse::<jiff::Timestamp>().is_ok();
+        let is_odd = name.ends_with("_at")
+            && name != "allocate_at"
+            && !(value.is_null() || value.as_str().is_some_and(is_time));
+        if is_odd || !(known.contains(&name.as_str()) || name == "password") {
+            strangers.insert(name.clone());
+        }
+        let items = value.as_array().into_iter().flatten().filter_map(Value::as_object);
+        strangers.extend(
+            items.flat_map(|item| item.keys()).filter(|name| !of_items.contains(&name.as_str())).cloned(),
+        );
+    }
+    strangers.into_iter().collect()
+}
+
 /// The whole log, page after page.
 async fn log(reader: &Caller<'_>, filter: &str) -> Vec<Value> {
     let (mut all, mut cursor) = (Vec::new(), String::new());
@@ -148,8 +180,20 @@ async fn every_operation_that_changes_something_is_in_the_log() {
     for entry in &told {
         assert_eq!((&entry["actor_id"], &entry["source"]), (&json!(1), &json!("127.0.0.1")), "{entry}");
         assert_eq!((&entry["actor_name"], &entry["role"]), (&json!("root"), &json!("admin")), "{entry}");
-        assert_ne!(entry["before"], entry["after"], "{entry}");
+        assert_eq!(strangers(&document, entry), [""; 0], "{entry}");
+        let (before, after) = (&entry["before"], &entry["after"]);
+        let is_about_sessions = entry["action"].as_str().unwrap().ends_with("_session");
+        assert_eq!(
+            before == after,
+            is_about_sessions || UNSHOWN.contains(&entry["action"].as_str().unwrap()),
+            "{entry}"
+        );
     }
+    // The control: a name of the database would be noticed.
+    let mut strange = told[0].clone();
+    strange["after"] = json!({"expires_at_us": 1, "items": [{"price": 1}], "expires_at": 7});
+    strange["target_kind"] = json!("order");
+    assert_eq!(strangers(&document, &strange), ["expires_at", "expires_at_us", "price"]);
     let text = serde_json::to_string(&told).unwrap();
     assert!(!text.contains("argon2") && !text.contains(PASSWORD) && !text.contains("sr_"), "{text}");
     // The control: each line that is missing is missed.
@@ -186,10 +230,11 @@ async fn the_log_is_for_administrators_and_can_be_filtered() {
         let found = log(&root, filter).await;
         found.iter().map(|entry| entry["action"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    let all =
-        ["stock.adjust", "stock.adjust", "api_key.create", "product.create", "user.create", "user.create"];
+    let login = "user.begin_session";
+    let work = ["stock.adjust", "stock.adjust", "api_key.create", "product.create"];
+    let all = [&work[..], &["user.create", login, "user.create", login]].concat();
     assert_eq!(actions("").await, all);
-    assert_eq!(actions(&format!("&actor_id={}", sam.id)).await, ["stock.adjust"]);
+    assert_eq!(actions(&format!("&actor_id={}", sam.id)).await, ["stock.adjust", login]);
     assert_eq!(actions("&api_key_id=1").await, ["stock.adjust"]);
     assert_eq!(actions("&action=user.create").await.len(), 2);
     let of_tea = format!("&target_kind=product&target_id={tea}");
@@ -214,4 +259,83 @@ async fn the_log_is_for_administrators_and_can_be_filtered() {
     root.get("/api/v1/audit?target_kind=product").await.invalid(&["target_kind"]);
     root.get("/api/v1/audit?target_id=1").await.invalid(&["target_id"]);
     root.get("/api/v1/audit?target_kind=shop&target_id=1").await.invalid(&["target_kind"]);
+}
+
+/// Every door through which one gets tokens with a password: its path, and whether it is given a form.
+const DOORS: [(&str, bool); 6] = [
+    ("/api/v1/auth/login", false),
+    ("/api/v1/auth/login", true),
+    ("/compat/mini-order/login", false),
+    ("/compat/mini-order/login", true),
+    ("/compat/leafcraft/auth/login", false),
+    ("/compat/leafcraft/auth/login", true),
+];
+
+/// Tries to log in, and tells the request's id.
+async fn try_door(app: &TestApp, (path, is_form): (&str, bool), name: &str, word: &str) -> (u16, String) {
+    let body = match is_form {
+        true => format!("username={name}&password={}", word.replace(' ', "+")),
+        false => json!({"username": name, "password": word}).to_string(),
+    };
+    let kind = if is_form { "application/x-www-form-urlencoded" } else { "application/json" };
+    let stranger = app.stranger();
+    let answer = stranger.send(Method::POST, path, &[("content-type", kind)], Some(body)).await;
+    (answer.status.as_u16(), answer.header("x-request-id").to_owned())
+}
+
+#[tokio::test]
+async fn whoever_works_here_and_logs_in_is_in_the_log_whichever_door_they_take() {
+    let app = TestApp::start().await;
+    let root = app.admin().await;
+    let sam = app.user(&root, "sam", "staff").await;
+    app.user(&root, "ann", "customer").await;
+    let before = log(&root, "").await.len();
+    let mut expected = Vec::new();
+    for door in DOORS {
+        for (name, id, role) in [("root", root.id, "admin"), ("SAM", sam.id, "staff")] {
+            let (status, request) = try_door(&app, door, name, PASSWORD).await;
+            assert_eq!(status, 200, "{door:?}");
+            expected.push((json!(request), json!(id), json!(role)));
+            // What is wrong is no deed of anybody's, and customers are not told of.
+            assert_eq!(try_door(&app, door, name, "not the password").await.0, 401, "{door:?}");
+        }
+        assert_eq!(try_door(&app, door, "ann", PASSWORD).await.0, 200, "{door:?}");
+    }
+    // Who goes on with a session does not begin one.
+    let refresh = json!({"refresh_token": root.refresh_token});
+    app.stranger().post("/api/v1/auth/refresh", refresh).await.expect(200);
+    let mut told = log(&root, "").await;
+    told.truncate(told.len() - before);
+    told.reverse();
+    let who = |entry: &Value| (entry["request_id"].clone(), entry["actor_id"].clone(), entry["role"].clone());
+    assert_eq!(told.iter().map(who).collect::<Vec<_>>(), expected);
+    for entry in &told {
+        assert_eq!((&entry["action"], &entry["source"]), (&json!("user.begin_session"), &json!("127.0.0.1")));
+        assert_eq!((&entry["target_kind"], &entry["target_id"]), (&json!("user"), &entry["actor_id"]));
+        assert_eq!((&entry["before"], &entry["after"]), (&json!({}), &json!({})));
+    }
+    app.verify().await;
+}
+
+/// The line is a promise: staff get no token without it. Of customers nothing is written, so nothing is in their way.
+#[tokio::test]
+async fn staff_get_no_token_as_long_as_nothing_can_be_written() {
+    let app = TestApp::start().await;
+    let root = app.admin().await;
+    app.user(&root, "sam", "staff").await;
+    app.user(&root, "ann", "customer").await;
+    let before = log(&root, "").await;
+    let settings = Settings { patience: Duration::from_millis(50), ..Settings::default() };
+    let other = app.beside(settings).await;
+    let stalled = app.stall().await;
+    for door in DOORS {
+        assert_eq!(try_door(&other, door, "ann", PASSWORD).await.0, 200, "{door:?}");
+    }
+    let sam = |door: usize| try_door(&other, DOORS[door], "sam", PASSWORD);
+    let answers = tokio::join!(sam(0), sam(3), sam(4));
+    assert_eq!([answers.0.0, answers.1.0, answers.2.0], [503; 3]);
+    drop(stalled);
+    assert_eq!(log(&root, "").await, before);
+    assert_eq!(try_door(&other, DOORS[0], "sam", PASSWORD).await.0, 200);
+    assert_eq!(log(&root, "").await.len(), before.len() + 1);
 }

@@ -56,6 +56,12 @@ impl Document {
         Self::of(&server::router::openapi().unwrap())
     }
 
+    /// The names that a schema has for what it shows.
+    pub(crate) fn names(&self, schema: &str) -> Vec<&str> {
+        let shown = self.0["components"]["schemas"][schema]["properties"].as_object();
+        shown.unwrap_or_else(|| panic!("{schema}")).keys().map(String::as_str).collect()
+    }
+
     /// Any other document.
     pub(crate) fn of(text: &str) -> Self {
         Self(serde_json::from_str(text).unwrap())

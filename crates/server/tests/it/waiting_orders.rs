@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::http::Method;
+use domain::OrderId;
 use serde_json::{Value, json};
 use server::settings::Settings;
 
@@ -129,6 +130,55 @@ async fn orders_are_swept_away_whether_or_not_anybody_needs_them() {
     sweeper.abort();
     let _ = sweeper.await;
     assert_eq!(status(&ann, order).await, "cancelled");
+    app.verify().await;
+}
+
+/// Somebody has emptied the shop without paying; then it sets a time, and one of its two servers is started anew.
+#[tokio::test]
+async fn orders_from_before_the_setting_get_the_whole_time_and_then_expire() {
+    const HOUR_US: i64 = 3_600_000_000;
+    let app = TestApp::start().await;
+    let root = app.admin().await;
+    let ann = app.user(&root, "ann", "customer").await;
+    let tea = app.product(&root, "Tea", 100, 260).await;
+    let mut ids = Vec::new();
+    for _ in 0..130 {
+        ids.push(place(&ann, tea, 2).await);
+    }
+    let (first, kept) = (ids[0], ids[1]);
+    let path = format!("{ORDERS}/{first}");
+    let before = ann.get(&path).await;
+    assert!(before.expect(200).get("expires_at").is_none());
+    verb(&root, kept, "confirm").await.expect(200);
+    let settings = Settings { pending_order_life: Duration::from_secs(3600), ..Settings::default() };
+    let other = app.beside(settings).await;
+    let (now_us, mut seen) = (server::clock::now_us(), OrderId(0));
+    // Time alone changes nothing: nobody would find these orders if they were not given an end.
+    assert_eq!(other.app.sweep(i64::MAX).await.unwrap(), 0);
+    assert_eq!(level(&app, tea).await, (260, 260));
+    assert_eq!(app.app.limit_waits(&mut seen, now_us).await.unwrap(), 0, "a server without the setting");
+    assert_eq!(other.app.limit_waits(&mut seen, now_us).await.unwrap(), 129);
+    assert_eq!(seen, OrderId(*ids.last().unwrap()));
+    // They have it by now, and nobody gives them another; a later one is found without looking at all of them again.
+    assert_eq!(other.app.limit_waits(&mut OrderId(0), now_us + HOUR_US).await.unwrap(), 0);
+    let late = place(&ann, app.product(&root, "Rye", 100, 1).await, 1).await;
+    assert_eq!(other.app.limit_waits(&mut seen, now_us + 1).await.unwrap(), 1);
+    assert_eq!(seen, OrderId(late));
+    // Whoever has seen the order as it was asks anew, and everybody sees the end.
+    let shown = other.as_seen_by(&ann).get(&path).await;
+    let end = shown.expect(200)["expires_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert_eq!(end.as_microsecond(), now_us + HOUR_US);
+    assert_ne!(shown.header("etag"), before.header("etag"));
+    let steps = ann.get(&format!("{path}/timeline")).await.expect(200);
+    let kinds: Vec<_> = steps["events"].as_array().unwrap().iter().map(|step| &step["kind"]).collect();
+    assert_eq!(kinds, ["order_placed", "order_wait_limited"]);
+    let audit = root.get("/api/v1/audit?action=order.limit_wait").await.expect(200);
+    assert_eq!(audit["entries"], json!([]), "the system answers to nobody");
+    assert_eq!(other.app.sweep(now_us + HOUR_US - 1).await.unwrap(), 0, "not a moment too early");
+    assert_eq!(app.app.sweep(now_us + HOUR_US).await.unwrap(), 129);
+    assert_eq!(other.app.sweep(now_us + HOUR_US).await.unwrap(), 0);
+    assert_eq!(level(&app, tea).await, (260, 2));
+    assert_eq!(status(&root, kept).await, "confirmed");
     app.verify().await;
 }
 

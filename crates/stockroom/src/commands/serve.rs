@@ -45,8 +45,11 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     tracing::info!(%address, database = %config.database_url, compat_root = root, "serving");
     warn_about_strangers(config);
-    let housekeepers =
-        [tokio::spawn(keep_house(shop.app.clone())), tokio::spawn(shop.app.clone().keep_swept())];
+    let housekeepers = [
+        tokio::spawn(keep_house(shop.app.clone())),
+        tokio::spawn(shop.app.clone().keep_swept()),
+        tokio::spawn(shop.app.clone().keep_waits_limited()),
+    ];
     let asked_to_stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}

@@ -344,7 +344,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "pending_order_minutes",
         "pending-order-minutes",
         "MINUTES",
-        "How long an order may stay pending: if nobody has confirmed or paid it by then, it is cancelled and gives back what it holds; 0 is for ever; counts for orders placed from then on",
+        "How long an order may stay pending: if nobody has confirmed or paid it by then, it is cancelled and gives back what it holds; 0 is for ever; orders placed before it was set get all of that time from the next start on",
         |config, raw| {
             config.server.pending_order_life = parse::duration(raw, 0..=5_256_000, 60)?;
             Ok(())

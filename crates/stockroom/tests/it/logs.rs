@@ -106,3 +106,28 @@ fn a_secret_that_differs_from_the_last_is_warned_of_once() {
     let place = place.variable("STOCKROOM_SECRET", SECRET);
     assert_eq!((warnings(&place), warnings(&place)), (1, 1));
 }
+
+/// By its number, for people type passwords into the wrong field; and of no other account, or anybody could fill the log.
+#[test]
+fn a_wrong_password_for_an_account_of_staff_is_warned_of() {
+    let place = Place::with_shop();
+    let server = Server::start(&place, &[]);
+    let mut client = server.client();
+    let mut post = |path: &str, name: &str, password: &str, status: u16| {
+        let body = json!({"username": name, "password": password});
+        client.call("POST", &format!("/api/v1/auth/{path}"), Some(&body)).expect(status);
+    };
+    for name in ["ada", "ann"] {
+        post("register", name, "correct horse battery", 201);
+        post("login", name, "correct horse battery", 200);
+    }
+    for name in ["ada", "ann", "nobody"] {
+        post("login", name, "a wrong password", 401);
+    }
+    assert_eq!(server.stop(), 0);
+    let log = place.read(Server::LOG);
+    let told: Vec<_> =
+        log.lines().filter(|line| line.contains("a wrong password for an account of staff")).collect();
+    let [line] = told[..] else { panic!("{log}") };
+    assert!(line.contains("user_id=1 ") && line.contains("127.0.0.1") && !line.contains("ada"), "{line}");
+}

@@ -44,6 +44,35 @@ fn orders_expire_while_a_server_runs_whatever_its_setting_is_by_then() {
     place.run(&["verify"]).succeeded();
 }
 
+/// A shop that was emptied by orders which nobody pays is helped by the setting, though they were placed before it.
+#[test]
+fn orders_from_before_the_setting_get_an_end_when_a_server_starts_with_it() {
+    let place = Place::new();
+    let server = Server::start(&place, &["--anonymous-role", "staff"]);
+    let mut client = server.client();
+    let product = json!({"name": "Tea", "price_cents": 100, "stock_quantity": 5});
+    client.call("POST", "/api/v1/products", Some(&product)).expect(201);
+    let order = json!({"items": [{"product_id": 1, "quantity": 5}]});
+    client.call("POST", "/api/v1/orders", Some(&order)).expect(201);
+    assert_eq!(server.stop(), 0);
+    let flags = ["--pending-order-minutes", "60", "--anonymous-role", "staff"];
+    let wait_for = |what: &dyn Fn(&serde_json::Value) -> bool| {
+        let server = Server::start(&place, &flags);
+        let (mut client, patience) = (server.client(), Instant::now() + PATIENCE);
+        while !what(&client.get("/api/v1/orders/1")) {
+            assert!(Instant::now() < patience, "{}", client.get("/api/v1/orders/1"));
+            sleep(Duration::from_millis(20));
+        }
+        let available = client.get("/api/v1/products/1")["available"].clone();
+        assert_eq!(server.stop(), 0);
+        available
+    };
+    assert_eq!(wait_for(&|order| order["expires_at"].is_string() && order["status"] == "pending"), 0);
+    let_time_pass(&place);
+    assert_eq!(wait_for(&|order| order["status"] == "cancelled"), 5);
+    place.run(&["verify"]).succeeded();
+}
+
 #[test]
 fn the_limits_of_customers_are_settings() {
     let place = Place::new();

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    Action, Actor, AdjustStock, ApiKeyId, CreateApiKey, CreateUser, DeleteProduct, OpenShop, ProductId,
-    RestoreProduct, RevokeApiKey, RevokeSessions, Role, Scope, SetPassword, StockChange, StockLine,
-    ToggleProduct, UpdateProduct, UpdateUser, UserId,
+    Action, Actor, AdjustStock, ApiKeyId, BeginSession, CreateApiKey, CreateUser, DeleteProduct, OpenShop,
+    ProductId, Rejection, RestoreProduct, RevokeApiKey, RevokeSessions, Role, Scope, SetPassword,
+    StockChange, StockLine, ToggleProduct, UpdateProduct, UpdateUser, UserId,
 };
 use serde_json::Value;
 use store::{AuditQuery, AuditView, Page, SortValue, Start};
@@ -85,12 +85,12 @@ async fn each_change_is_told_as_it_was_and_as_it_became() {
     shop.run_from(admin(), HOME, RevokeApiKey { id: ApiKeyId(1) }).await.unwrap();
     let told: Vec<_> = log(&shop).await.iter().map(line).collect();
     let expected = [
-        r#"product.create product 1: {} -> {"auto_deactivate":false,"description":"","is_active":true,"is_archived":false,"low_stock_threshold":0,"name":"Name of TEA","on_hand":5,"price_cents":250,"sku":"TEA"}"#,
+        r#"product.create product 1: {} -> {"archived_at_us":null,"auto_deactivate":false,"description":"","is_active":true,"low_stock_threshold":0,"name":"Name of TEA","on_hand":5,"price_cents":250,"sku":"TEA"}"#,
         r#"product.update product 1: {"price_cents":250} -> {"price_cents":300}"#,
         r#"stock.adjust product 1: {"on_hand":5} -> {"on_hand":8}"#,
-        r#"user.create user 2: {} -> {"email":"ann@example.com","full_name":null,"is_active":true,"password":"***","role":"customer","token_generation":1,"username":"ann"}"#,
-        r#"user.set_password user 2: {"password":"***","token_generation":1} -> {"password":"***","token_generation":2}"#,
-        r#"order.place order 1: {} -> {"allocate_at":"creation","fulfilment":"unfulfilled","items":[{"price_cents":300,"product_id":1,"quantity":2}],"payment":"unpaid","state":"pending","status":"pending","total_amount_cents":600,"total_quantity":2,"user_id":2}"#,
+        r#"user.create user 2: {} -> {"email":"ann@example.com","full_name":null,"is_active":true,"password":"***","role":"customer","username":"ann"}"#,
+        r#"user.set_password user 2: {"password":"***"} -> {"password":"***"}"#,
+        r#"order.place order 1: {} -> {"allocate_at":"creation","expires_at_us":null,"fulfilment":"unfulfilled","items":[{"price_cents_at_purchase":300,"product_id":1,"quantity":2}],"payment":"unpaid","state":"pending","status":"pending","total_amount_cents":600,"total_quantity":2,"user_id":2}"#,
         r#"order.pay order 1: {"payment":"unpaid","state":"pending","status":"pending"} -> {"payment":"paid","state":"confirmed","status":"paid"}"#,
         r#"order.ship product 1: {"on_hand":8} -> {"on_hand":6}"#,
         r#"order.ship order 1: {"fulfilment":"unfulfilled","status":"paid"} -> {"fulfilment":"shipped","status":"shipped"}"#,
@@ -99,7 +99,8 @@ async fn each_change_is_told_as_it_was_and_as_it_became() {
     let [made, revoked] = &told[expected.len()..] else { panic!("{told:#?}") };
     assert!(made.starts_with("api_key.create api_key 1: {} -> {"), "{made}");
     assert!(!made.contains("abab"), "{made}");
-    assert_eq!(revoked, r#"api_key.revoke api_key 1: {"is_revoked":false} -> {"is_revoked":true}"#);
+    let since = r#"api_key.revoke api_key 1: {"revoked_at_us":null} -> {"revoked_at_us":1"#;
+    assert!(revoked.starts_with(since), "{revoked}");
     let entries = log(&shop).await;
     let by_machine = entries.iter().find(|entry| entry.action == "stock.adjust").unwrap();
     assert_eq!((by_machine.key_id, by_machine.actor_id), (Some(ApiKeyId(1)), None));
@@ -129,6 +130,26 @@ async fn customers_are_not_told_of() {
     shop.run(OpenShop { currency: "EUR".to_owned() }).await.unwrap();
     assert_eq!(log(&shop).await, []);
     assert_eq!(shop.ints("SELECT c.next FROM counters c WHERE c.name = 'audit'").await, [1]);
+}
+
+/// A login changes nothing and is told all the same; and so is the end of sessions, which changes nothing that is told.
+#[tokio::test]
+async fn sessions_of_those_who_work_here_are_told() {
+    let shop = Shop::new().await;
+    shop.run(CreateUser { role: Some(Role::Admin), ..new_user("root") }).await.unwrap();
+    let ann = shop.user("ann").await;
+    let before = shop.store.changes(None).await.unwrap().last;
+    let begin = |user_id, seen_generation| BeginSession { user_id, seen_generation };
+    shop.run_from(admin(), HOME, begin(UserId(1), 1)).await.unwrap();
+    shop.run_from(actor(&ann), HOME, begin(ann.id, 1)).await.unwrap();
+    assert_eq!(shop.store.changes(None).await.unwrap().last, before, "nothing happened");
+    shop.run_from(admin(), HOME, RevokeSessions { user_id: UserId(1) }).await.unwrap();
+    // Tokens of that generation are worth nothing, so nobody begins with them.
+    let refused = shop.run_from(admin(), HOME, begin(UserId(1), 1)).await;
+    assert_eq!(refused, Err(Rejection::CredentialsChanged));
+    let told: Vec<_> = log(&shop).await.iter().map(line).collect();
+    assert_eq!(told, ["user.begin_session user 1: {} -> {}", "user.end_sessions user 1: {} -> {}"]);
+    shop.assert_sound().await;
 }
 
 /// Requests that left an event, by somebody who works here, and no line in the log.

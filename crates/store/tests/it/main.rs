@@ -54,4 +54,6 @@ mod toys;
 #[cfg(test)]
 mod verify;
 #[cfg(test)]
+mod waits;
+#[cfg(test)]
 mod write;

@@ -381,6 +381,9 @@ async fn check_the_others(large: &LargeShop) {
     for limit in [1, 100] {
         large.store.expired_orders(i64::MAX, limit).await.unwrap();
     }
+    for after in [0, ORDERS / 2, 3 * ORDERS] {
+        large.store.pending_orders(OrderId(after), 1_000).await.unwrap();
+    }
     large.store.order(OrderId(ORDERS / 2)).await.unwrap().unwrap();
     large.store.timeline(OrderId(ORDERS / 2)).await.unwrap();
     checked += large.check(&mut seen, "the ledger, events, users and single orders").await;

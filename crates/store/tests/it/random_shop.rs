@@ -2,8 +2,8 @@
 
 use crate::shop::{Batch, Shop, act, new_user};
 use domain::{
-    Action, AllocateAt, CreateProduct, CreateUser, DeleteProduct, ExpireOrders, OrderId, OrderLine,
-    PlaceOrder, PlacingTerms, ProductId, ProductWithStock, Role, Status, User, UserId,
+    Action, AllocateAt, CreateProduct, CreateUser, DeleteProduct, ExpireOrders, LimitWaits, OrderId,
+    OrderLine, PlaceOrder, PlacingTerms, ProductId, ProductWithStock, Role, Status, User, UserId,
 };
 use store::OrderView;
 
@@ -153,7 +153,10 @@ async fn fill_orders(shop: &Shop, random: &mut Random) {
         let mut context = shop.context();
         context.now_us = 2_000 + DAY * random.below(4);
         let order_ids = (0..8).map(|_| OrderId(1 + random.below(placed + 10))).collect();
-        batch.add(context, ExpireOrders { order_ids });
+        batch.add(context.clone(), ExpireOrders { order_ids });
+        // An end for some of those that were placed without one.
+        let order_ids = (placed..placed + 4).map(OrderId).collect();
+        batch.add(context, LimitWaits { order_ids, life_us: DAY });
         shop.decide(batch).await;
         placed += i64::try_from(tickets.iter().filter(|ticket| ticket.get().is_ok()).count()).unwrap();
     }

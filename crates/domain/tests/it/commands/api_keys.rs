@@ -9,7 +9,7 @@ use super::{ADMIN, ANONYMOUS, CLEO, STAFF, account, amend, check, do_as, shop};
 use crate::shop::Shop;
 
 /// A machine that may do whatever an administrator may.
-const ROBOT: Actor = Actor { user_id: None, role: Role::Admin, key: Some(ApiKeyId(1)) };
+pub(super) const ROBOT: Actor = Actor { user_id: None, role: Role::Admin, key: Some(ApiKeyId(1)) };
 const MACHINE: Rejection = Rejection::Forbidden(Denial::Machine);
 const ROLE: Rejection = Rejection::Forbidden(Denial::Role);
 

@@ -1,8 +1,8 @@
-//! [`ExpireOrders`], and what an order that has expired can still do.
+//! [`ExpireOrders`] and [`LimitWaits`], and what an order that has expired can still do.
 
 use domain::{
-    Action, Actor, AllocateAt, ChangeOrder, Customs, ExpireOrders, Goal, OrderId, PlaceOrder, PlacingTerms,
-    Rejection, Status,
+    Action, Actor, AllocateAt, ChangeOrder, Customs, ExpireOrders, Goal, LimitWaits, OrderId, PlaceOrder,
+    PlacingTerms, Rejection, Status,
 };
 
 use super::{APPLE, BEFORE_US, CLEO, CYD, NOW_US, PEAR, STAFF, act, check, do_as, order, shop};
@@ -86,6 +86,50 @@ fn whoever_was_accepted_or_paid_in_time_stays() {
         let after = shop.orders[&OrderId(2)].clone();
         assert_eq!(after.expires_at_us, None);
         check(&shop, Actor::SYSTEM, expire(&[2]), Ok(""));
+    }
+}
+
+/// Order 1 is delivered, order 2 is over, order 3 has an end, order 4 has none; nobody knows order 99.
+#[test]
+fn what_may_wait_for_ever_gets_an_end_once() {
+    let limit = |life_us| LimitWaits { order_ids: [4, 2, 3, 4, 1, 99].map(OrderId).to_vec(), life_us };
+    let shop = check(
+        &waited(),
+        Actor::SYSTEM,
+        limit(60),
+        Ok("order 4 v2 pending for 4: 1xpear@250 held, until 1060: 1 for 250c
+            order_wait_limited order=4"),
+    );
+    check(&shop, Actor::SYSTEM, limit(90), Ok(""));
+    check(&shop, Actor::SYSTEM, LimitWaits { order_ids: Vec::new(), life_us: 60 }, Ok(""));
+    // No time is too long.
+    check(
+        &waited(),
+        Actor::SYSTEM,
+        limit(i64::MAX),
+        Ok("order 4 v2 pending for 4: 1xpear@250 held, until 9223372036854775807: 1 for 250c
+            order_wait_limited order=4"),
+    );
+    // From then on it is as if the order had been placed with it.
+    let mut shop = waited();
+    do_as(&mut shop, Actor::SYSTEM, limit(0));
+    check(
+        &shop,
+        Actor::SYSTEM,
+        expire(&[4]),
+        Ok("order 4 v3 cancelled for 4: 1xpear@250, 1 for 250c
+            stock 2 released +0 -1 = 5/1 order 4
+            order_cancelled order=4 from=pending released=1 reason=expired"),
+    );
+}
+
+#[test]
+fn what_was_accepted_or_called_off_gets_no_end() {
+    for action in [Action::Confirm, Action::Pay, Action::Cancel] {
+        let mut shop = shop();
+        do_as(&mut shop, CLEO, order(&[(APPLE, 2)]));
+        do_as(&mut shop, STAFF, act(2, action));
+        check(&shop, Actor::SYSTEM, LimitWaits { order_ids: vec![OrderId(2)], life_us: 60 }, Ok(""));
     }
 }
 

@@ -216,6 +216,7 @@ fn change(change: &Change) -> Option<String> {
         Change::NoteSecret { mark } => format!("note secret {mark}"),
         Change::PutApiKey(key) => api_key_text(key),
         Change::RevokeApiKeysOf { user_id, .. } => format!("revoke keys of {}", user_id.0),
+        Change::NoteSession { user_id } => format!("session of {}", user_id.0),
         Change::NoteApiKeyUse { id, at_us } => format!("key {} used at {at_us}", id.0),
         Change::ForgetAnswers { before_us } => format!("forget answers before {before_us}"),
     })

@@ -1,8 +1,9 @@
-//! [`SetPassword`] and [`RevokeSessions`]: both end every session by raising the generation.
+//! [`BeginSession`]; [`SetPassword`] and [`RevokeSessions`], which both end every session by raising the generation.
 
-use domain::{Actor, Rejection, RevokeSessions, SetPassword, UserId};
+use domain::{Actor, BeginSession, Rejection, RevokeSessions, SetPassword, UserId};
 
-use super::{ADMIN, ANONYMOUS, CLEO, CYD, STAFF, do_as, shop};
+use super::api_keys::ROBOT;
+use super::{ADMIN, ANONYMOUS, CLEO, CYD, IDLE, STAFF, do_as, shop};
 
 const OTHERS: [Actor; 3] = [CYD, STAFF, ANONYMOUS];
 
@@ -52,4 +53,22 @@ fn sessions_are_revoked() {
         super::check(&shop(), actor, revoke(3), Err(Rejection::UserNotFound(UserId(3))));
     }
     super::check(&shop(), ADMIN, revoke(9), Err(Rejection::UserNotFound(UserId(9))));
+}
+
+/// Whoever proved to know the password begins a session of their own, unless something has ended it meanwhile.
+#[test]
+fn sessions_begin() {
+    let begin = |id, seen_generation| BeginSession { user_id: UserId(id), seen_generation };
+    for (actor, id) in [(ADMIN, 1), (STAFF, 2), (CLEO, 3)] {
+        super::check(&shop(), actor, begin(id, 1), Ok(&format!("session of {id}")));
+    }
+    for actor in [ADMIN, CYD, STAFF, ANONYMOUS, Actor::SYSTEM, ROBOT] {
+        super::check(&shop(), actor, begin(3, 1), Err(Rejection::UserNotFound(UserId(3))));
+    }
+    super::check(&shop(), CLEO, begin(9, 1), Err(Rejection::UserNotFound(UserId(9))));
+    for seen in [0, 2] {
+        super::check(&shop(), CLEO, begin(3, seen), Err(Rejection::CredentialsChanged));
+    }
+    // Idle has been deactivated, in the second generation.
+    super::check(&shop(), IDLE, begin(5, 2), Err(Rejection::CredentialsChanged));
 }

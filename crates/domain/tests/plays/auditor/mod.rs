@@ -141,7 +141,7 @@ fn rules_and_model_agree_on_random_play() {
     for kind in MovementKind::ALL {
         assert!(tally.contains_key(&("movement", kind.word())), "no movement was {kind:?}");
     }
-    assert_eq!(tally.keys().filter(|(what, _)| *what == "event").count(), 19, "kinds of events");
+    assert_eq!(tally.keys().filter(|(what, _)| *what == "event").count(), 20, "kinds of events");
 }
 
 proptest! {

@@ -124,6 +124,18 @@ impl Model {
                 }
                 Ok(news)
             }
+            Any::LimitWaits(command) => {
+                let mut news = Vec::new();
+                for (id, deal) in &mut self.deals {
+                    let is_named = command.order_ids.iter().any(|named| named.0 == *id);
+                    if is_named && deal.word == "pending" && deal.until.is_none() {
+                        news.push(("order_wait_limited", *id));
+                        deal.until = Some(context.now_us + command.life_us);
+                        deal.version += 1;
+                    }
+                }
+                Ok(news)
+            }
             Any::ForgetAnswers(_) => Ok(Vec::new()),
             other => self.people.play(other, context),
         }

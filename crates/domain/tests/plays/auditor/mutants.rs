@@ -218,6 +218,37 @@ fn sweeping_ignores_the_state(
     command.decide(&snapshot, context)
 }
 
+/// Whatever is named gets an end, for it had none when somebody looked.
+fn ends_are_given_unseen(
+    command: &Any,
+    snapshot: &Snapshot,
+    context: &Context,
+) -> Result<Verdict, Rejection> {
+    let mut snapshot = snapshot.clone();
+    if matches!(command, Any::LimitWaits(_)) {
+        for order in snapshot.orders.values_mut().flatten() {
+            (order.state, order.expires_at_us) = (OrderState::Pending, None);
+        }
+    }
+    command.decide(&snapshot, context)
+}
+
+/// The time counts from when the order was placed: whoever has waited for long is out at once.
+fn ends_count_from_the_beginning(
+    command: &Any,
+    snapshot: &Snapshot,
+    context: &Context,
+) -> Result<Verdict, Rejection> {
+    let mut verdict = command.decide(snapshot, context)?;
+    if let Any::LimitWaits(limit) = command {
+        for change in &mut verdict.effects.changes {
+            let Change::PutOrder(order) = change else { continue };
+            order.expires_at_us = Some(order.placed_at_us + limit.life_us);
+        }
+    }
+    Ok(verdict)
+}
+
 /// One order more than the shop allows.
 fn the_order_itself_is_not_counted(
     command: &Any,
@@ -287,6 +318,21 @@ fn closed_shops_are_open(
     Any::from(CreateUser { by_invitation: false, ..create.clone() }).decide(snapshot, context)
 }
 
+/// Whoever knew the password once begins a session, though somebody has ended that.
+fn sessions_begin_unseen(
+    command: &Any,
+    snapshot: &Snapshot,
+    context: &Context,
+) -> Result<Verdict, Rejection> {
+    let mut snapshot = snapshot.clone();
+    if let Any::BeginSession(begin) = command {
+        for user in snapshot.users.values_mut().flatten() {
+            (user.is_active, user.token_generation) = (true, begin.seen_generation);
+        }
+    }
+    command.decide(&snapshot, context)
+}
+
 /// Refuses for the wrong reason.
 fn orders_are_confused_with_users(
     command: &Any,
@@ -345,6 +391,8 @@ fn wrong_rules_are_caught() {
         (time_stands_still, "the model"),
         (sweeping_ignores_the_time, "the model expects"),
         (sweeping_ignores_the_state, "the model expects"),
+        (ends_are_given_unseen, "the model expects"),
+        (ends_count_from_the_beginning, "or Deal"),
         (the_order_itself_is_not_counted, "the model says"),
         (staff_are_limited, "the model says"),
         (customers_are_staff, "the model says"),
@@ -352,6 +400,7 @@ fn wrong_rules_are_caught() {
         (the_code_is_good_for_ever, "the model"),
         (closed_shops_are_open, "the model says"),
         (roles_change_and_sessions_stay, "stored"),
+        (sessions_begin_unseen, "the model says"),
         (orders_are_confused_with_users, "the model says"),
         (answers_lie, "stored"),
         (neighbours_in_the_batch_matter, "in the batch"),

@@ -43,6 +43,15 @@ impl People {
             Any::SetPassword(command) => {
                 (command.user_id.0, command.seen_generation, Some(&command.password_hash), "password_changed")
             }
+            Any::BeginSession(command) => {
+                let id = command.user_id.0;
+                if context.actor.user_id.is_none_or(|user| user.0 != id) {
+                    return Err("USER_NOT_FOUND");
+                }
+                let person = self.visible(id, context)?;
+                let is_same = person.active && person.generation == command.seen_generation;
+                return if is_same { Ok(Vec::new()) } else { Err("CREDENTIALS_CHANGED") };
+            }
             Any::RevokeSessions(command) => (command.user_id.0, None, None, "sessions_revoked"),
             other => panic!("{} is not about accounts", other.name()),
         };

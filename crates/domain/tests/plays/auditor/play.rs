@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use domain::{
-    Action, Actor, AdjustStock, AllocateAt, ChangeOrder, Context, CreateProduct, CreateUser, Customs,
-    DeleteProduct, ExpireOrders, ForgetAnswers, Founding, Goal, MAX_PRICE_CENTS, MAX_QUANTITY, MAX_STOCK,
-    NextIds, NoteSecret, OpenShop, OrderId, OrderLine, PlaceOrder, PlacingCustoms, PlacingTerms, ProductId,
-    RestoreProduct, RevokeSessions, Role, SetPassword, Status, StockChange, StockLine, ToggleProduct,
-    UpdateProduct, UpdateUser, UserId,
+    Action, Actor, AdjustStock, AllocateAt, BeginSession, ChangeOrder, Context, CreateProduct, CreateUser,
+    Customs, DeleteProduct, ExpireOrders, ForgetAnswers, Founding, Goal, LimitWaits, MAX_PRICE_CENTS,
+    MAX_QUANTITY, MAX_STOCK, NextIds, NoteSecret, OpenShop, OrderId, OrderLine, PlaceOrder, PlacingCustoms,
+    PlacingTerms, ProductId, RestoreProduct, RevokeSessions, Role, SetPassword, Status, StockChange,
+    StockLine, ToggleProduct, UpdateProduct, UpdateUser, UserId,
 };
 
 use crate::any::Any;
@@ -55,8 +55,8 @@ pub(crate) fn play(seed: u64, next: NextIds) -> (Any, Context) {
     let command = match dice.below(100) {
         0..30 => place(&mut dice, next),
         30..60 => change(&mut dice, next),
-        60..62 => expire(&mut dice, next),
-        62..76 => adjust(&mut dice, next),
+        60..63 => expire(&mut dice, next),
+        63..76 => adjust(&mut dice, next),
         76..80 => create_product(&mut dice),
         80..86 => update_product(&mut dice, next),
         86 => {
@@ -71,7 +71,7 @@ pub(crate) fn play(seed: u64, next: NextIds) -> (Any, Context) {
             let if_version = version(&mut dice);
             RestoreProduct { product_id: product(&mut dice, next), if_version }.into()
         }
-        _ => person(&mut dice, next),
+        _ => person(&mut dice, next, user_id),
     };
     (command, context)
 }
@@ -129,7 +129,11 @@ fn change(dice: &mut Dice, next: NextIds) -> Any {
 
 fn expire(dice: &mut Dice, next: NextIds) -> Any {
     let count = dice.below(5);
-    ExpireOrders { order_ids: (0..count).map(|_| order(dice, next)).collect() }.into()
+    let order_ids = (0..count).map(|_| order(dice, next)).collect();
+    if dice.chance(30) {
+        return LimitWaits { order_ids, life_us: dice.below(2_000_000_000) }.into();
+    }
+    ExpireOrders { order_ids }.into()
 }
 
 fn adjust(dice: &mut Dice, next: NextIds) -> Any {
@@ -199,7 +203,7 @@ fn email(dice: &mut Dice) -> String {
     dice.pick(&["a@x", "b@x", "c@x"]).to_owned()
 }
 
-fn person(dice: &mut Dice, next: NextIds) -> Any {
+fn person(dice: &mut Dice, next: NextIds, caller: Option<UserId>) -> Any {
     let user_id = user(dice, next);
     let password_hash = format!("hash-{}", dice.below(3));
     match dice.below(11) {
@@ -226,6 +230,11 @@ fn person(dice: &mut Dice, next: NextIds) -> Any {
             SetPassword { user_id, seen_generation: dice.maybe(50, |dice| 1 + dice.below(3)), password_hash }
                 .into()
         }
+        7 if dice.chance(60) => BeginSession {
+            user_id: caller.filter(|_| dice.chance(80)).unwrap_or(user_id),
+            seen_generation: 1 + dice.below(4),
+        }
+        .into(),
         7 => RevokeSessions { user_id }.into(),
         8 => NoteSecret { mark: dice.pick(&["a", "b"]).to_owned() }.into(),
         9 => OpenShop { currency: dice.pick(&["EUR", "EUR", "USD"]).to_owned() }.into(),

@@ -67,7 +67,8 @@ struct StepBody {
     #[schema(example = 7)]
     id: i64,
     /// What happened: `order_placed`, `order_confirmed`, `order_paid`, `order_shipped`, `order_delivered`,
-    /// `order_cancelled`; with the `reason` `expired` when its time was up.
+    /// `order_cancelled`, with the `reason` `expired` when its time was up; and `order_wait_limited` when an order that
+    /// was placed without `expires_at` got one.
     #[schema(example = "order_placed")]
     kind: String,
     /// When.

@@ -62,6 +62,8 @@ fn a_full_disk_is_read_from_and_recovers_by_itself() {
     let token = furnish(&place, &[]);
     let server = Server::start(&place, &[]);
     let mut client = server.client().with_token(&token);
+    let bob = serde_json::json!({"username": "bob", "password": PASSWORD});
+    client.call("POST", "/api/v1/auth/register", Some(&bob)).expect(201);
     let (mut history, mut marks) = (Vec::new(), 0);
     let rounds = rounds(3);
     for round in 1..=rounds {
@@ -86,7 +88,8 @@ fn a_full_disk_is_read_from_and_recovers_by_itself() {
         client.get("/healthz");
         client.get("/api/v1/products");
         client.get("/api/v1/orders?limit=5");
-        server.token("ann", PASSWORD);
+        // Of a customer; a login of staff is written down, or refused.
+        server.token("bob", PASSWORD);
         std::fs::remove_file(disk.path().join("filler")).unwrap();
         for sent in history.iter_mut().filter(|sent| sent.done.is_none()) {
             // The file system may give the room back only with its next commit.
