@@ -36,8 +36,8 @@ pub struct PlaceOrder {
 /// The shop's terms for orders that are not paid yet; the default sets no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PlacingTerms {
-    /// For how long the order may stay pending, in microseconds; fixed in the order when it is placed. See [`crate::LimitWaits`]
-    /// for those that were placed when there were no such terms.
+    /// For how long the order may stay pending, in microseconds; fixed in the order when it is placed. See
+    /// [`crate::LimitWaits`] for those that were placed when there were no such terms.
     pub pending_life_us: Option<i64>,
     /// How many open orders a customer may have, this one included. Whoever works here is not bound by it.
     pub max_open_orders: Option<i64>,

@@ -218,8 +218,8 @@ async fn register(
 /// Exchanges name and password for tokens
 ///
 /// Takes JSON, or the form of an OAuth2 password grant. A name that nobody has, a wrong password and a deactivated
-/// account get the same answer after the same time. That somebody of staff logs in is in the audit log. After a few wrong passwords for a name, or from an address, each
-/// further one must wait longer, up to a minute.
+/// account get the same answer after the same time. After a few wrong passwords for a name, or from an address, each
+/// further one must wait longer, up to a minute. That somebody of staff logs in is in the audit log.
 #[utoipa::path(post, path = "/auth/login", tag = "auth", operation_id = "login", security(()),
     params(headers::UnusedIdempotencyKey),
     request_body(content(

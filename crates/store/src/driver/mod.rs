@@ -69,7 +69,8 @@ pub struct Options {
     /// settings: what a pooler needs that hands out another one for each transaction.
     pub statement_cache: usize,
     /// SQLite: to how many pages (of 4 KiB) the write-ahead log may grow before it is begun anew. Another thread moves
-    /// its pages into the file meanwhile. On a disk with little room it is less. 0 never does; then [`Database::checkpoint`] must be called.
+    /// its pages into the file meanwhile. On a disk with little room it is less. 0 never does; then
+    /// [`Database::checkpoint`] must be called.
     pub wal_limit_pages: u32,
     /// SQLite: whether rows are written by one statement over all of them, as on the databases on a network, or by
     /// one prepared statement each. There is no round trip to save, so the latter takes less time
