@@ -34,7 +34,7 @@ impl Caller {
         Self { random: seed | 1, ..Self::default() }
     }
 
-    /// Takes 503 and 504 for no answer: a command to be repeated later.
+    /// Takes 408, 503 and 504 for no answer: a command to be repeated later.
     pub(crate) fn patient(self) -> Self {
         Self { is_patient: true, ..self }
     }
@@ -83,7 +83,7 @@ impl Caller {
         let Sent { key, ask, .. } = &self.sent[at];
         let (path, body) = ask.request();
         let Ok(answer) = client.send("POST", &path, Some(key), body.as_ref()) else { return false };
-        if self.is_patient && matches!(answer.status, 503 | 504) {
+        if self.is_patient && matches!(answer.status, 408 | 503 | 504) {
             return false;
         }
         self.replayed += usize::from(answer.is_replayed);

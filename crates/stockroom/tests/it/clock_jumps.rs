@@ -82,7 +82,7 @@ fn work_while_it_jumps(server: Server, clock: &Clock) -> (Vec<Caller>, Vec<Strin
         for caller in &mut callers {
             threads.spawn(|| {
                 caller.work(&mut Client::new(address), &marks);
-                // Also one that is answered 503 or 504 stops.
+                // Also one that is answered 408, 503 or 504 stops.
                 if !is_over.load(Ordering::SeqCst) {
                     turned_away.fetch_add(1, Ordering::SeqCst);
                 }
