@@ -56,13 +56,12 @@ impl App {
         }
         let (mut seen, mut is_failing) = (OrderId(0), false);
         loop {
-            let looked = self.limit_waits(&mut seen, clock::now_us()).await;
-            if let Ok(orders @ 1..) = looked {
-                tracing::info!(orders, "pending orders that might wait for ever have an end now");
-            }
-            match looked {
-                Ok(_) => {
+            match self.limit_waits(&mut seen, clock::now_us()).await {
+                Ok(orders) => {
                     is_failing = false;
+                    if orders > 0 {
+                        tracing::info!(orders, "pending orders that might wait for ever have an end now");
+                    }
                     sleep(LIMITING_INTERVAL).await;
                 }
                 Err(error) => {

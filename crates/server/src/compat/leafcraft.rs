@@ -207,7 +207,7 @@ async fn login(
     request_id: RequestId,
     Form(credentials): Form<Credentials>,
 ) -> Result<Reply, Problem> {
-    token(&app, (source, request_id), &credentials, "Invalid email or password").await
+    token(&app, source, &request_id, &credentials, "Invalid email or password").await
 }
 
 /// List all products

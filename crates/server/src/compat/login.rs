@@ -33,12 +33,13 @@ pub(super) struct Token {
 /// Answers with a token; with `refused` for a name that nobody has and a wrong password alike.
 pub(super) async fn token(
     app: &App,
-    (source, request_id): (Source, RequestId),
+    source: Source,
+    request_id: &RequestId,
     credentials: &Credentials,
     refused: &'static str,
 ) -> Result<Reply, Problem> {
     let attempted = Attempted { name: &credentials.username, source };
-    let user = log_in(app, attempted, &credentials.password, &request_id).await.map_err(|problem| {
+    let user = log_in(app, attempted, &credentials.password, request_id).await.map_err(|problem| {
         if problem.status() == StatusCode::UNAUTHORIZED { problem.say(refused) } else { problem }
     })?;
     let access_token = issue_token(app, TokenKind::Access, user.id, user.token_generation)?;

@@ -182,7 +182,7 @@ async fn login(
     request_id: RequestId,
     Form(credentials): Form<Credentials>,
 ) -> Result<Reply, Problem> {
-    token(&app, (source, request_id), &credentials, "Invalid credentials").await
+    token(&app, source, &request_id, &credentials, "Invalid credentials").await
 }
 
 /// List products

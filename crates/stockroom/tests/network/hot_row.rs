@@ -111,21 +111,8 @@ fn order(client: &mut Client, who: usize, times: &Times) -> Told {
     }
 }
 
-/// Reads of every kind until the row is let go.
-fn read(client: &mut Client, times: &Times) -> Answers {
-    let paths = ["/api/v1/products/1", "/api/v1/products/2", "/api/v1/orders?limit=5", "/readyz"];
-    let mut answers = Answers::default();
-    for path in paths.into_iter().cycle() {
-        if times.let_go.load(Ordering::SeqCst) {
-            break;
-        }
-        let asked = Instant::now();
-        let answer = client.send("GET", path, None, None).ok();
-        answers.note(path, answer.as_ref(), asked.elapsed());
-        sleep(Duration::from_millis(5));
-    }
-    answers
-}
+/// What is read while the row is held.
+const READS: [&str; 4] = ["/api/v1/products/1", "/api/v1/products/2", "/api/v1/orders?limit=5", "/readyz"];
 
 /// What came of it.
 #[derive(Clone)]
@@ -151,7 +138,7 @@ fn scene(site: &Site, place: &Place) -> Seen {
         let (client, times) = (&client, &times);
         let callers: Vec<_> =
             (0..CROWD + OTHERS).map(|who| threads.spawn(move || order(&mut client(), who, times))).collect();
-        let reads = read(&mut client(), times);
+        let reads = Answers::of_reads(&mut client(), READS, &times.let_go);
         sleep(AFTERWARDS);
         times.over.store(true, Ordering::SeqCst);
         let told: Vec<_> = callers.into_iter().map(|caller| caller.join().unwrap()).collect();

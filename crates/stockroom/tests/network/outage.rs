@@ -41,20 +41,9 @@ struct Scene {
 }
 
 fn read(address: SocketAddr, token: &str, is_over: &AtomicBool) -> Answers {
-    let mut client = Client::new(address).with_token(token);
-    let mut answers = Answers::default();
     let paths =
         ["/api/v1/products/1", "/api/v1/orders?limit=5", "/api/v1/events?limit=5", "/api/v1/orders/1"];
-    for path in paths.into_iter().cycle() {
-        if is_over.load(Ordering::Relaxed) {
-            break;
-        }
-        let asked = Instant::now();
-        let answer = client.send("GET", path, None, None).ok();
-        answers.note(path, answer.as_ref(), asked.elapsed());
-        sleep(Duration::from_millis(5));
-    }
-    answers
+    Answers::of_reads(&mut Client::new(address).with_token(token), paths, is_over)
 }
 
 fn watch_health(address: SocketAddr, is_over: &AtomicBool) -> Answers {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -51,6 +51,21 @@ impl Answers {
         if !is_right {
             self.wrong.push(format!("{what}: {} {}", status, answer.text));
         }
+    }
+
+    /// Reads these, one after another and again and again, until it is over.
+    pub(crate) fn of_reads(client: &mut Client, paths: [&str; 4], is_over: &AtomicBool) -> Self {
+        let mut answers = Self::default();
+        for path in paths.into_iter().cycle() {
+            if is_over.load(Ordering::SeqCst) {
+                break;
+            }
+            let asked = Instant::now();
+            let answer = client.send("GET", path, None, None).ok();
+            answers.note(path, answer.as_ref(), asked.elapsed());
+            sleep(Duration::from_millis(5));
+        }
+        answers
     }
 
     pub(crate) fn count(&self, status: u16) -> usize {
